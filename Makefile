@@ -1,0 +1,59 @@
+# Everything runs in .venv, which the first target that needs it makes.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export DO_NOT_TRACK := 1
+export GX_ANALYTICS_ENABLED := False
+
+.PHONY: help run test dev lint types format docs clean
+
+help: ## Say what can be made.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: .venv/.run landing/demo ## Load, check and publish what lies in landing/ (a synthetic shop at first).
+	$(BIN)/regulars run
+
+landing/demo: | .venv/.run
+	$(BIN)/regulars demo
+
+test: .venv/.dev ## Run the whole suite.
+	$(BIN)/python -m pytest
+
+dev: .venv/.run ## Open Dagster on the same code.
+	DAGSTER_HOME=$(CURDIR)/dagster_home $(BIN)/dagster dev -m dagster_project.definitions
+
+lint: .venv/.dev ## Check form: ruff, sqlfmt.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/sqlfmt --check dbt
+
+types: .venv/.dev ## Check types: mypy.
+	$(BIN)/mypy
+
+format: .venv/.dev ## Bring Python and SQL into form.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfmt dbt
+
+docs: .venv/.run ## Write docs/contract.md anew from the dbt files.
+	$(BIN)/python -m dagster_project.lib.contract
+
+clean: ## Remove the environment and what runs have written; landing/ stays.
+	rm -rf .venv dbt/target dbt/logs
+	chmod -R u+w warehouse 2>/dev/null || true
+	rm -rf warehouse
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+		|| { echo "Python 3.11 is needed; name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.run: pyproject.toml constraints.txt | .venv/.python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv/.python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@ .venv/.run

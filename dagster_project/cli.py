@@ -1,0 +1,327 @@
+"""The `regulars` command: a thin layer over the library and the Dagster job.
+
+Exit codes: 0 done; 1 a check or the run failed, the last published version stays; 2 the files,
+options or settings are not right; 3 another run holds the warehouse.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from dagster_project.lib.errors import RegularsError
+from dagster_project.lib.progress import LOGGER, say
+from dagster_project.lib.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from dagster_project.lib.intake.doctor import EntityFindings, FileFinding
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="A customer-lifecycle warehouse for online shops: files in, checked marts out.",
+)
+err = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+Landing = Annotated[
+    Path | None, typer.Option(help="Folder with the shop's files.", show_default="landing")
+]
+Warehouse = Annotated[
+    Path | None, typer.Option(help="Folder of the warehouse.", show_default="warehouse")
+]
+Connector = Annotated[
+    str | None,
+    typer.Option(help="Connectors, comma-separated.", show_default="the folders in landing"),
+]
+
+
+class Format(StrEnum):
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except RegularsError as error:
+        err.print(f"[red]error:[/red] {_escape(str(error))}")
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        err.print("stopped; the version published before stays")
+        raise typer.Exit(130) from None
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+@app.command(
+    epilog="Example: [bold]regulars run --connector olist --landing data --warehouse shop[/bold]"
+)
+def run(
+    connector: Connector = None,
+    landing: Landing = None,
+    warehouse: Warehouse = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="Date the marts speak of.", show_default="the last date in the data"),
+    ] = None,
+) -> None:
+    """Load what has landed, build, check and publish."""
+    with _plain_errors():
+        settings = load_settings(connectors=connector, landing=landing, warehouse=warehouse)
+        _check_landing(settings)
+        _refresh(settings, as_of or "")
+        _print_summary(settings)
+
+
+@app.command(epilog="Example: [bold]regulars demo --customers 20000 --seed 7[/bold]")
+def demo(
+    landing: Landing = None,
+    customers: Annotated[int, typer.Option(help="Number of customers, 500 to 10 million.")] = 5000,
+    days: Annotated[int, typer.Option(help="Days of history.")] = 1095,
+    seed: Annotated[int, typer.Option(help="Random seed: the same one writes the same shop.")] = 1,
+) -> None:
+    """Write a synthetic shop into the landing folder, with the truth about it in _truth."""
+    from dagster_project.lib.demo.shop import write_shop
+
+    with _plain_errors():
+        settings = load_settings(landing=landing)
+        _listen()
+        shop = write_shop(
+            settings.landing,
+            customers=customers,
+            days=days,
+            seed=seed,
+            progress=lambda done, total: say(f"simulated {done:,} of {total:,} customers"),
+        )
+        out.print(
+            f"wrote a synthetic shop of {shop.customers:,} customers and {shop.orders:,} orders to"
+            f" {settings.landing / 'demo'} ({shop.size_bytes / 1e6:,.0f} MB)"
+        )
+
+
+@app.command(epilog="Example: [bold]regulars doctor --landing data --connector files[/bold]")
+def doctor(connector: Connector = None, landing: Landing = None) -> None:
+    """Say what a landing folder holds, before anything is loaded."""
+    from dagster_project.lib.intake.doctor import examine
+
+    with _plain_errors():
+        settings = load_settings(connectors=connector, landing=landing)
+        _print_findings(examine(settings))
+
+
+@app.command(
+    epilog='Example: [bold]regulars query "select * from fct_repeat_revenue_monthly"[/bold]'
+)
+def query(
+    sql: Annotated[str, typer.Argument(help="A question in SQL; tables are those of the marts.")],
+    warehouse: Warehouse = None,
+    format: Annotated[Format, typer.Option(help="How to write the answer.")] = Format.table,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write to.", show_default="the terminal")
+    ] = None,
+) -> None:
+    """Ask the published warehouse."""
+    from dagster_project.lib.publish.query import run_query, write_result
+
+    with _plain_errors():
+        answer = run_query(load_settings(warehouse=warehouse), sql)
+        write_result(answer, format.value, output or sys.stdout)
+
+
+@app.command(epilog="Example: [bold]regulars rollback --warehouse shop[/bold]")
+def rollback(
+    warehouse: Warehouse = None,
+    to: Annotated[
+        str | None, typer.Option(help="Version to go to.", show_default="the one before")
+    ] = None,
+    list_versions: Annotated[bool, typer.Option("--list", help="Only list what is kept.")] = False,
+) -> None:
+    """Make an earlier published version current again."""
+    from dagster_project.lib.lock import warehouse_lock
+    from dagster_project.lib.publish import generations
+
+    with _plain_errors():
+        settings = load_settings(warehouse=warehouse)
+        if not list_versions:
+            with warehouse_lock(settings, "rollback"):
+                generations.rollback(settings, to)
+        table = Table("version", "as of", "published at (UTC)", "")
+        for version in generations.generations(settings):
+            table.add_row(
+                version.id,
+                version.as_of.isoformat(),
+                f"{version.published_at:%Y-%m-%d %H:%M:%S}",
+                "current" if version.is_current else "",
+            )
+        out.print(table)
+
+
+def _check_landing(settings: Settings) -> None:
+    """What would end the run at its first step is said at once."""
+    from dagster_project.lib.intake.connectors import load_connectors
+    from dagster_project.lib.intake.landing import find_landed
+
+    find_landed(settings, load_connectors())
+
+
+def _listen() -> None:
+    handler = RichHandler(
+        console=Console(file=sys.stderr, highlight=False),
+        show_path=False,
+        show_level=False,
+        log_time_format="%H:%M:%S",
+        omit_repeated_times=False,
+    )
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+
+
+def _refresh(settings: Settings, as_of: str) -> None:
+    """Runs Dagster's job in this process. What Dagster and dbt print goes to build/run.log."""
+    for name, value in settings.environment().items():
+        os.environ[name] = value
+    _listen()
+    settings.build_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = settings.build_dir / "run.log"
+    with log.open("w") as file, redirect_stdout(file), redirect_stderr(file):
+        import dagster as dg
+
+        from dagster_project.definitions import defs
+
+        config: dict[str, Any] = {
+            "ops": {"raw_files": {"config": {"as_of": as_of}}},
+            "loggers": {"console": {"config": {"log_level": "INFO"}}},
+        }
+        instance = (
+            dg.DagsterInstance.get()
+            if os.environ.get("DAGSTER_HOME")
+            else dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}})
+        )
+        with instance:
+            try:
+                defs.get_job_def("daily_refresh").execute_in_process(config, instance=instance)
+            except Exception as error:
+                raise _cause(error, log) from error
+
+
+def _cause(error: BaseException, log: Path) -> RegularsError:
+    """The error meant for a person behind the one that Dagster raised."""
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        if isinstance(cause, RegularsError):
+            return cause
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return RegularsError(f"{type(error).__name__}: {str(error).splitlines()[0]}; see {log}")
+
+
+def _print_summary(settings: Settings) -> None:
+    from dagster_project.lib.summary import summarise
+
+    shop = summarise(settings)
+    passed = shop.checks - len(shop.warnings)
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row("Customers", f"{shop.customers:,} with {shop.orders:,} valid orders")
+    table.add_row("Net sales", f"{shop.net_sales:,.2f} {shop.currency}")
+    table.add_row("Came back", _came_back(shop.repeat_customers, shop.customers))
+    if shop.repurchase_rate_90_days is not None:
+        table.add_row(
+            "", f"{shop.repurchase_rate_90_days:.1%} within 90 days, of those who have had 90 days"
+        )
+    if shop.ltv_90_days is not None:
+        table.add_row(
+            "LTV at 90 days", f"{shop.ltv_90_days:,.2f} {shop.currency} net sales per customer"
+        )
+    table.add_row(
+        "Loaded",
+        f"{shop.records - shop.rejected:,} of {shop.records:,} records from {shop.files} files;"
+        f" {shop.rejected:,} rejected, {len(shop.held)} files held",
+    )
+    table.add_row("Checks", f"{passed} of {shop.checks} held")
+    for warning in shop.warnings:
+        what = f"{warning.table_name}: {warning.observed}. {warning.description}"
+        table.add_row("", f"[yellow]warning:[/yellow] {_escape(what)}")
+    table.add_row("Books", f"{shop.balanced} of {shop.reconciled} sums balance to the cent")
+    table.add_row("Warehouse", str(settings.published_file))
+    out.print(f"\n[bold]Your shop as of {shop.as_of:%d %B %Y}[/bold]")
+    out.print(table)
+    for held in shop.held:
+        out.print(f"[yellow]held:[/yellow] {_escape(held.file)}: {_escape(held.reason)}")
+    out.print(
+        '\nNext: regulars query "from fct_repeat_revenue_monthly order by month desc limit 12"'
+    )
+    if shop.rejected:
+        out.print('      regulars query "from fct_rejected_rows"')
+
+
+def _print_findings(findings: "Sequence[EntityFindings]") -> None:
+    from dagster_project.lib.contract import contract
+
+    for entity in findings:
+        if not entity.files:
+            continue
+        title = f"{entity.connector}: {entity.entity}" if entity.entity else "belongs to no table"
+        out.print(f"[bold]{_escape(title)}[/bold]")
+        for file in entity.files:
+            _print_file(file)
+    loaded = {(found.connector or "", found.entity or "") for found in findings if found.loaded}
+    entities = contract()
+    given = [entity for entity in entities if not entity.fed_by.isdisjoint(loaded)]
+    out.print("\n[bold]This gives[/bold]")
+    for part in given:
+        out.print(f"  {part.name}: {part.enables}")
+    missing = [part for part in entities if part not in given]
+    out.print("\n[bold]Would add[/bold]")
+    for part in missing:
+        out.print(f"  {part.name}: {part.enables}", style="dim")
+    if "orders" not in {part.name for part in given}:
+        out.print("\n[red]no orders would be loaded: `regulars run` would fail[/red]")
+
+
+def _print_file(file: "FileFinding") -> None:
+    name = _escape(file.file)
+    if file.status == "loaded":
+        rejected = f", {file.rejected:,} rejected" if file.rejected else ""
+        out.print(f"  {name}: {file.records:,} records{rejected}; {len(file.matched)} columns")
+    elif file.status == "duplicate":
+        out.print(f"  {name}: the same content as {_escape(file.duplicate_of or '')}")
+    else:
+        out.print(f"  {name}: [yellow]{file.status}[/yellow] {_escape(file.reason or '')}")
+    if file.missing and file.status == "loaded":
+        out.print(f"    without {_escape(', '.join(file.missing))}", style="dim")
+    if file.ignored:
+        out.print(f"    not read: {_escape(', '.join(file.ignored))}", style="dim")
+    for problem in file.problems:
+        place = f"line {problem.example_line}" if problem.example_line else ""
+        row = place or f"record {problem.example_row}"
+        column = f"{problem.column}: " if problem.column else ""
+        out.print(f"    {problem.rows:,} rejected, as {row}: {_escape(column + problem.reason)}")
+
+
+def _came_back(repeat_customers: int, customers: int) -> str:
+    share = f"{repeat_customers / customers:.1%}" if customers else "none"
+    return f"{share} have bought on two or more days ({repeat_customers:,})"
+
+
+if __name__ == "__main__":
+    app()

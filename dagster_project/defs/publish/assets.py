@@ -1,0 +1,42 @@
+"""The last step: what passed every check becomes what readers see."""
+
+import dagster as dg
+
+from dagster_project.defs.dbt.assets import marts
+from dagster_project.defs.dbt.project import FRESH_FOR
+from dagster_project.defs.resources import Warehouse, no_retries
+from dagster_project.lib.dbt import as_of_date, mart_descriptions
+from dagster_project.lib.progress import say
+from dagster_project.lib.publish.generations import publish
+
+
+@dg.asset(
+    key=["published", "warehouse"],
+    group_name="published",
+    deps=list(marts.keys),
+    kinds={"duckdb"},
+    freshness_policy=FRESH_FOR,
+    description="The marts as a read-only DuckDB file: published/current/warehouse.duckdb.",
+    retry_policy=dg.RetryPolicy(max_retries=2, delay=5),
+)
+def published_warehouse(
+    context: dg.AssetExecutionContext, warehouse: Warehouse
+) -> dg.MaterializeResult[None]:
+    settings = warehouse.settings
+    say("publishing")
+    with no_retries():
+        publication = publish(
+            settings,
+            run_id=context.run_id,
+            as_of=as_of_date(settings),
+            descriptions=mart_descriptions(),
+        )
+    return dg.MaterializeResult(
+        metadata={
+            "generation": publication.generation,
+            "as_of": publication.as_of.isoformat(),
+            "file": dg.MetadataValue.path(publication.file),
+            "tables": len(publication.rows),
+            "dagster/row_count": sum(publication.rows.values()),
+        }
+    )

@@ -1,0 +1,75 @@
+"""One Dagster check per table and severity; critical ones block what is downstream."""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from dagster_project.defs.resources import Warehouse, no_retries
+from dagster_project.lib.errors import CheckFailed
+from dagster_project.lib.expectations.layers import check_layer
+from dagster_project.lib.expectations.results import CheckResult, failure_message
+from dagster_project.lib.expectations.suites import LAYERS, load_suites
+from dagster_project.lib.progress import say
+
+SEVERITIES = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
+
+
+def _asset_key(layer: str, table: str) -> dg.AssetKey:
+    return dg.AssetKey(table.split("__", 1) if layer == "raw" else [layer, table])
+
+
+def _layer_checks(layer: str) -> dg.AssetChecksDefinition:
+    specs = [
+        dg.AssetCheckSpec(
+            f"{severity}_expectations",
+            asset=_asset_key(layer, suite.table),
+            blocking=severity == "critical",
+            description=f"expectations/{layer}/{suite.table}.yml, those that are {severity}.",
+        )
+        for suite in load_suites(layer)
+        for severity in SEVERITIES
+        if any(check.severity == severity for check in suite.checks)
+    ]
+
+    @dg.multi_asset_check(specs=specs, name=f"{layer}_checks")
+    def checks(
+        context: dg.AssetCheckExecutionContext, warehouse: Warehouse
+    ) -> Iterator[dg.AssetCheckResult]:
+        say(f"checking the {layer} layer")
+        with no_retries():
+            results = check_layer(warehouse.settings, layer, context.run.run_id)
+        for spec in specs:
+            severity = spec.name.removesuffix("_expectations")
+            yield _verdict(spec, severity, [r for r in results if _belongs(r, spec, severity)])
+        if message := failure_message(results):
+            with no_retries():
+                raise CheckFailed(message)
+
+    return checks
+
+
+def _belongs(result: CheckResult, spec: dg.AssetCheckSpec, severity: str) -> bool:
+    key = _asset_key(result.layer, result.table_name)
+    return key == spec.asset_key and result.severity == severity
+
+
+def _verdict(
+    spec: dg.AssetCheckSpec, severity: str, results: Sequence[CheckResult]
+) -> dg.AssetCheckResult:
+    lines = [
+        f"| {'held' if result.passed else '**failed**'} | {result.expectation}"
+        f" | {result.observed} | {result.description} |"
+        for result in results
+    ]
+    table = "\n".join(["| result | expectation | observed | why |", "|---|---|---|---|", *lines])
+    failing = [str(r.failing_rows) for r in results if r.failing_rows]
+    return dg.AssetCheckResult(
+        passed=all(result.passed for result in results),
+        asset_key=spec.asset_key,
+        check_name=spec.name,
+        severity=SEVERITIES[severity],
+        metadata={"expectations": dg.MetadataValue.md(table), "failing_rows": failing},
+    )
+
+
+layer_checks = [_layer_checks(layer) for layer in LAYERS]

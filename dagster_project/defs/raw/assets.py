@@ -1,0 +1,85 @@
+"""The landing folder as typed, counted Parquet: one asset per table of each connector."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+
+from dagster_project.defs.resources import Warehouse, no_retries
+from dagster_project.lib.errors import InputError
+from dagster_project.lib.intake.connectors import load_connectors
+from dagster_project.lib.intake.intake import run_intake
+from dagster_project.lib.progress import LOGGER, say
+
+FILES_KEY = dg.AssetKey(["intake", "files"])
+REJECTED_KEY = dg.AssetKey(["intake", "rejected_rows"])
+SETTINGS_KEY = dg.AssetKey(["run", "settings"])
+
+CONNECTORS = load_connectors()
+
+external_specs = [
+    dg.AssetSpec(
+        ["quality", "check_results"],
+        group_name="raw",
+        description="Results of the checks of the run, written as each layer is checked.",
+        kinds={"parquet"},
+    )
+]
+
+
+class IntakeConfig(dg.Config):
+    """`as_of`: the date the marts speak of, YYYY-MM-DD; empty: the last date in the data."""
+
+    as_of: str = ""
+
+
+def _specs() -> list[dg.AssetSpec]:
+    tables = [
+        dg.AssetSpec(
+            [connector.name, entity.name],
+            group_name="raw",
+            description=f"{entity.name} as {connector.name} delivers them, typed and counted.",
+            kinds={"parquet"},
+        )
+        for connector in CONNECTORS.values()
+        for entity in connector.entities
+    ]
+    own = [
+        dg.AssetSpec(FILES_KEY, group_name="raw", description="One row per landed file."),
+        dg.AssetSpec(REJECTED_KEY, group_name="raw", description="Records that did not fit."),
+        dg.AssetSpec(SETTINGS_KEY, group_name="raw", description="What the run was asked for."),
+    ]
+    return tables + own
+
+
+@dg.multi_asset(
+    specs=_specs(), name="raw_files", retry_policy=dg.RetryPolicy(max_retries=2, delay=5)
+)
+def raw_files(
+    context: dg.AssetExecutionContext, config: IntakeConfig, warehouse: Warehouse
+) -> Iterator[dg.MaterializeResult[None]]:
+    with no_retries():
+        report = run_intake(
+            warehouse.settings, as_of=_date(config.as_of), run_id=context.run_id, progress=say
+        )
+    totals = {(total.connector, total.entity): total for total in report.entities}
+    for held in report.held:
+        LOGGER.warning(f"held: {held.file}: {held.reason}")
+    for spec in _specs():
+        connector, entity = spec.key.path
+        counts = totals.get((connector, entity))
+        yield dg.MaterializeResult(
+            asset_key=spec.key,
+            metadata={"dagster/row_count": counts.loaded, "rejected": counts.rejected}
+            if counts
+            else {},
+        )
+
+
+def _date(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"as_of {text!r} is not a date; write it like 2025-12-31") from None

@@ -1,0 +1,62 @@
+"""What the assets share: the warehouse, held by one run at a time, and dbt."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+from packaging.version import Version, parse
+from pydantic import PrivateAttr
+
+from dagster_project.defs.dbt.project import dbt_project
+from dagster_project.lib.errors import RegularsError
+from dagster_project.lib.lock import warehouse_lock
+from dagster_project.lib.settings import Settings, load_settings
+
+
+class Warehouse(dg.ConfigurableResource[Any]):
+    """The settings of the shop, and the sole right to write to its warehouse until the run ends."""
+
+    _settings: Settings = PrivateAttr()
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Any]:
+        self._settings = load_settings()
+        with warehouse_lock(self._settings, context.run_id or ""):
+            yield self
+
+
+class Dbt(DbtCliResource):
+    """dbt, without the call of seconds that only asks for its version."""
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        return parse(installed_version("dbt-core"))
+
+
+@contextmanager
+def no_retries() -> Iterator[None]:
+    """An error that speaks to a person is final: trying again would only say it again."""
+    try:
+        yield
+    except RegularsError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+RESOURCES: dict[str, object] = {
+    "warehouse": Warehouse(),
+    "dbt": Dbt(
+        project_dir=str(dbt_project.project_dir),
+        profiles_dir=str(dbt_project.profiles_dir),
+        dbt_executable=str(Path(sys.executable).with_name("dbt")),  # that of this environment
+    ),
+}

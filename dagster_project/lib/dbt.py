@@ -1,0 +1,108 @@
+"""dbt without Dagster: its manifest, and what a call of it left behind."""
+
+import json
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from dagster_project.lib.errors import CheckFailed, InputError, RegularsError
+from dagster_project.lib.publish.candidate import TableDescription
+from dagster_project.lib.settings import DBT_DIR, PROJECT_ROOT, Settings
+
+MANIFEST_FILE = DBT_DIR / "target" / "manifest.json"
+
+
+def prepare_manifest() -> None:
+    """Parse the project where its manifest is missing or older than a file of the project."""
+    written = MANIFEST_FILE.stat().st_mtime if MANIFEST_FILE.exists() else 0.0
+    sources = [
+        path
+        for folder in (DBT_DIR / "models", DBT_DIR / "macros", DBT_DIR / "tests")
+        for path in folder.rglob("*")
+    ] + [*DBT_DIR.glob("*.yml"), *(PROJECT_ROOT / "seeds").iterdir()]
+    if max(path.stat().st_mtime for path in sources) <= written:
+        return
+    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    from dbt.cli.main import dbtRunner
+
+    folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
+    target = ["--target-path", str(MANIFEST_FILE.parent), "--log-path", str(MANIFEST_FILE.parent)]
+    result = dbtRunner().invoke(["--quiet", "parse", *folders, *target])
+    if not result.success:
+        raise RegularsError(f"the dbt project cannot be parsed: {result.exception}")
+
+
+def build_arguments() -> list[str]:
+    """Arguments of both calls of a run. Unit tests test the code, not the data; a test that spans
+    the two calls runs in the second, where all that it reads has been built."""
+    return ["build", "--exclude-resource-type", "unit_test", "--indirect-selection", "buildable"]
+
+
+def read_manifest() -> dict[str, Any]:
+    """The manifest of the project as it stands now."""
+    prepare_manifest()
+    manifest: dict[str, Any] = json.loads(MANIFEST_FILE.read_text(encoding="utf-8"))
+    return manifest
+
+
+def mart_descriptions() -> dict[str, TableDescription]:
+    """Descriptions of the marts and their columns, from the manifest."""
+    return {
+        node["name"]: TableDescription(
+            description=node["description"].strip(),
+            columns={name: column["description"] for name, column in node["columns"].items()},
+        )
+        for node in read_manifest()["nodes"].values()
+        if node["resource_type"] == "model" and node["schema"] == "marts"
+    }
+
+
+def model_errors(target_dir: Path) -> str:
+    """What kept models and seeds of dbt's last call from being built, one line each."""
+    path = target_dir / "run_results.json"
+    if not path.exists():
+        return f"dbt did not start; see {target_dir / 'dbt.log'}"
+    run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return "\n".join(
+        f"{result['unique_id'].split('.')[-1]}: {' '.join(str(result['message']).split())}"
+        for result in run["results"]
+        if result["status"] == "error" and not result["unique_id"].startswith("test.")
+    )
+
+
+def as_of_date(settings: Settings) -> date:
+    """The date that the build speaks of.
+
+    Raises InputError where the run cannot mean anything: as_of before the first order, or several
+    currencies and none named to report in; CheckFailed where no order was loaded.
+    """
+    with duckdb.connect(str(settings.build_file), read_only=True) as connection:
+        row = connection.execute(
+            """
+            select
+                run.as_of_date,
+                run.orders,
+                run.reporting_currency,
+                run.first_currency,
+                run.last_currency,
+                (select min(ordered_at)::date from staging.stg_orders) as first_order_date
+            from intermediate.int_run__settings as run
+            """
+        ).fetchone()
+    if row is None or row[5] is None:
+        raise CheckFailed(
+            f"no orders were loaded from {settings.landing}; `regulars doctor` says what was found"
+        )
+    as_of: date = row[0]
+    orders, reporting_currency, first_currency, last_currency, first_order_date = row[1:]
+    if orders == 0:
+        raise InputError(f"as_of {as_of} is before the first order, which is of {first_order_date}")
+    if reporting_currency is None:
+        raise InputError(
+            f"orders come in several currencies ({first_currency}, {last_currency}, ...): say which"
+            " to report in, by reporting_currency in regulars.toml or REGULARS_REPORTING_CURRENCY"
+        )
+    return as_of

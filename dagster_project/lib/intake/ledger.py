@@ -1,0 +1,150 @@
+"""The ledger, one row per landed file ever seen, and the writing of small tables into raw."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from dagster_project.lib.errors import InputError
+from dagster_project.lib.intake.sql import literal
+
+LEDGER_COLUMNS = {
+    "connector": "varchar",
+    "entity": "varchar",
+    "file": "varchar",
+    "sha256": "varchar",
+    "bytes": "bigint",
+    "modified_ns": "bigint",
+    "spec_hash": "varchar",
+    "note": "varchar",
+    "records": "bigint",
+    "loaded": "bigint",
+    "rejected": "bigint",
+    "status": "varchar",
+    "reason": "varchar",
+    "duplicate_of": "varchar",
+    "arrived_at": "timestamp",
+    "active_sha256": "varchar",
+}
+CHECK_COLUMNS = {
+    **dict.fromkeys(("check_id", "layer", "table_name", "expectation", "severity"), "varchar"),
+    "passed": "boolean",
+    **dict.fromkeys(("observed", "description", "run_id"), "varchar"),
+}
+SETTINGS_COLUMNS = {
+    "as_of_date": "date",
+    "time_zone": "varchar",
+    "reporting_currency": "varchar",
+    "merge_same_day_orders": "boolean",
+    "count_zero_value_orders": "boolean",
+    "follow_up_days": "integer",
+    "run_id": "varchar",
+    "started_at": "timestamp",
+}
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """What became of one landed file.
+
+    `status` is loaded, duplicate, held or unrecognised. `sha256` is the content as it lies in the
+    landing folder, `active_sha256` the content that the file contributes: an earlier one while the
+    newer is held. `records`, `loaded` and `rejected` count the active content; a duplicate loads 0.
+    """
+
+    connector: str | None
+    entity: str | None
+    file: str
+    sha256: str | None
+    bytes: int
+    modified_ns: int
+    spec_hash: str | None
+    note: str | None
+    records: int
+    loaded: int
+    rejected: int
+    status: str
+    reason: str | None
+    duplicate_of: str | None
+    arrived_at: datetime
+    active_sha256: str | None
+
+
+def read_ledger(path: Path) -> list[LedgerRow]:
+    """The ledger's rows; none where there is no ledger yet."""
+    if not path.exists():
+        return []
+    try:
+        with duckdb.connect() as connection:
+            columns = ", ".join(LEDGER_COLUMNS)
+            query = f"select {columns} from read_parquet({literal(path)})"
+            return [LedgerRow(*row) for row in connection.execute(query).fetchall()]
+    except duckdb.Error as error:
+        raise InputError(
+            f"the ledger {path} cannot be read ({str(error).splitlines()[0]}); use an empty "
+            "warehouse folder to load everything anew"
+        ) from error
+
+
+def write_ledger(path: Path, rows: Iterable[LedgerRow]) -> None:
+    ordered = sorted(rows, key=lambda row: (row.connector or "", row.file))
+    write_table(path, LEDGER_COLUMNS, [astuple(row) for row in ordered])
+
+
+def write_table(path: Path, columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
+    """Writes a small Parquet that is there as a whole or not at all, readable by its owner only."""
+    declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    private_folder(path.parent)
+    with duckdb.connect() as connection:
+        connection.execute(f"create table written ({declared})")
+        if rows:
+            marks = ", ".join("?" * len(columns))
+            connection.executemany(f"insert into written values ({marks})", rows)
+        connection.execute(f"copy written to {literal(temporary)} (format parquet)")
+    put(temporary, path)
+
+
+def write_empty(tables: Mapping[Path, Mapping[str, str]]) -> None:
+    """A zero-row Parquet of each table, so that a glob over its folder always finds its columns."""
+    with duckdb.connect() as connection:
+        for folder, columns in tables.items():
+            path = folder / "empty.parquet"
+            declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+            connection.execute(f"create or replace table empty ({declared})")
+            if path.exists():
+                found = connection.execute(
+                    f"describe from read_parquet({literal(path)})"
+                ).fetchall()
+                if found == connection.execute("describe empty").fetchall():
+                    continue
+            private_folder(folder)
+            temporary = folder / f".empty.{os.getpid()}"
+            connection.execute(f"copy empty to {literal(temporary)} (format parquet)")
+            put(temporary, path)
+
+
+def put(temporary: Path, path: Path) -> None:
+    """Moves a finished file to its place, on disk before and after."""
+    temporary.chmod(0o600)
+    _sync(temporary)
+    temporary.replace(path)
+    _sync(path.parent)
+
+
+def private_folder(path: Path) -> None:
+    """Makes a folder that only its owner can enter."""
+    if not path.is_dir():
+        private_folder(path.parent)
+        path.mkdir(exist_ok=True, mode=0o700)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

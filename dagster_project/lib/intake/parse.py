@@ -1,0 +1,435 @@
+"""One file to typed Parquet: each record is loaded or rejected, or the whole file is held."""
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+import duckdb
+
+from dagster_project.lib.intake.connectors import Entity, folded
+from dagster_project.lib.intake.content import Content
+from dagster_project.lib.intake.landing import Held
+from dagster_project.lib.intake.records import Layout, Scan, read_records, scan, transcode
+from dagster_project.lib.intake.rules import (
+    SEPARATOR,
+    Context,
+    Field,
+    hash_of,
+    problem_of,
+    text_of,
+    value_of,
+)
+from dagster_project.lib.intake.sql import engine, literal, name
+
+REJECTED_COLUMNS = {
+    "connector": "varchar",
+    "entity": "varchar",
+    "file": "varchar",
+    "line": "bigint",
+    "row_number": "bigint",
+    "column_name": "varchar",
+    "reason": "varchar",
+    "raw_text": "varchar",
+    "sha256": "varchar",
+    "rejected_at": "timestamp",
+}
+ROWS_PER_BYTE = 100  # more rows than this times the size of a Parquet file are taken for a bomb
+ROWS_FREE = 1_000_000
+UNWRITABLE = re.compile("could not write|no space|file too large|disk quota", re.IGNORECASE)
+CSV_OPTIONS = (
+    "auto_detect = false, strict_mode = true, null_padding = false, encoding = 'utf-8', "
+    "max_line_size = 8388608, buffer_size = 33554432"
+)
+
+
+@dataclass(frozen=True)
+class Match:
+    """How the columns of a file meet the declared ones; positions count from 0."""
+
+    positions: dict[str, int]
+    missing: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def note(self) -> str:
+        parts = {"columns ignored": self.ignored, "optional columns missing": self.missing}
+        return "; ".join(f"{title}: {', '.join(names)}" for title, names in parts.items() if names)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """Counts of one file; records = loaded + rejected."""
+
+    records: int
+    loaded: int
+    rejected: int
+    match: Match
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to be read. `rows` and `rejects` are written, inside the private folder `work`."""
+
+    entity: Entity
+    file: str
+    content: Content
+    context: Context
+    loaded_at: datetime  # UTC
+    hash_key: str
+    work: Path
+    rows: Path
+    rejects: Path
+
+
+@dataclass(frozen=True)
+class Source:
+    """Records as a relation with `_row` and whatever `fields` and `raw` refer to."""
+
+    relation: str
+    fields: Sequence[Field]
+    problem: str = "null::varchar"  # of the record as a whole, in the form of rules.problem_of
+    raw: str | None = None  # the record's text; None: it is to be looked up in the file
+
+
+def parse(job: Job) -> Parsed:
+    """Reads, types and counts one file; Held, with the reason, where that cannot be done."""
+    file_format = job.entity.format_of(job.file)
+    if file_format is None:
+        raise Held(
+            "has no extension that tells its format; known are csv, tsv, txt, parquet, jsonl"
+        )
+    try:
+        if file_format == "parquet":
+            return _parse_parquet(job)
+        return _parse_text(job, file_format)
+    except duckdb.Error as error:
+        message = str(error).splitlines()[0]
+        if UNWRITABLE.search(message):  # nothing is wrong with the file
+            raise OSError(message) from error
+        raise Held(f"cannot be read: {message}") from error
+
+
+def match_columns(entity: Entity, found: Sequence[str]) -> Match:
+    """Which column of a file is which. Held where a required one is missing or one comes twice."""
+    listed = ", ".join(repr(spelling.strip()[:80]) for spelling in found[:100])
+    by_name: dict[str, list[int]] = {}
+    positions: dict[str, int] = {}
+    for position, spelling in enumerate(found):
+        by_name.setdefault(folded(spelling), []).append(position)
+    for spelling, places in by_name.items():
+        if len(places) > 1 and spelling:
+            twice = found[places[1]].strip()
+            raise Held(f"has the column {twice!r} twice; columns found: {listed}")
+    for column in entity.columns:
+        hits = [by_name[spelling][0] for spelling in column.spellings if spelling in by_name]
+        if len(hits) > 1:
+            both = " and ".join(repr(found[hit].strip()) for hit in sorted(hits))
+            raise Held(f"has {both}, which both mean {column.name}; columns found: {listed}")
+        if hits:
+            positions[column.name] = hits[0]
+    missing = [column for column in entity.columns if column.name not in positions]
+    required = [column.name for column in missing if column.required]
+    if required:
+        raise Held(f"lacks the required column {', '.join(required)}; columns found: {listed}")
+    used = set(positions.values())
+    ignored = tuple(spelling.strip() for at, spelling in enumerate(found) if at not in used)
+    return Match(
+        dict(sorted(positions.items(), key=lambda item: item[1])),
+        tuple(column.name for column in missing),
+        ignored,
+    )
+
+
+def _parse_parquet(job: Job) -> Parsed:
+    path = literal(job.content.path)
+    with engine(job.work, [job.content.path]) as connection:
+        footer = f"select num_rows from parquet_file_metadata({path})"
+        records = connection.execute(footer).fetchall()[0][0]
+        if records > ROWS_FREE + ROWS_PER_BYTE * job.content.bytes:
+            raise Held(f"claims {records} rows, more than {job.content.bytes} bytes can hold")
+        relation = f"read_parquet({path}, file_row_number = true, binary_as_string = false)"
+        described = connection.execute(f"describe select * from {relation}").fetchall()
+        types = {row[0]: row[1] for row in described if row[0] != "file_row_number"}
+        found = list(types)
+        match = match_columns(job.entity, found)
+        columns = {column.name: column for column in job.entity.columns}
+        renamed = ", ".join(f"{name(column)} as c{at}" for at, column in enumerate(found))
+        whole = ", ".join(f"{literal(column)}: c{at}" for at, column in enumerate(found))
+        source = Source(
+            f"select file_row_number + 1 as _row, {renamed} from {relation}",
+            [
+                Field(columns[known], f"c{at}", types[found[at]])
+                for known, at in match.positions.items()
+            ],
+            raw=f"to_json({{{whole}}})::varchar",
+        )
+        return _load(connection, job, source, match, records)
+
+
+def _parse_text(job: Job, file_format: str) -> Parsed:
+    path = transcode(job.content.path, job.entity.encoding, str(job.work / "decoded"))
+    layout = {
+        "csv": Layout(job.entity.delimiter_of(job.file), quoted=True),
+        "whitespace": Layout(None),
+        "jsonl": Layout(""),
+    }[file_format]
+    has_header = job.entity.header and file_format != "jsonl"
+    counted = scan(path, layout)
+    if not counted.records and (has_header or not job.content.bytes):
+        raise Held("is empty: not even a header" if has_header else "is empty")
+    match, width = _columns(job, path, layout, has_header)
+    relation, broken, records = None, None, counted.records - has_header
+    if layout.delimiter is not None and _is_plain(counted, layout, width):
+        relation = _read(job, path, layout, width, has_header, counted)
+    if relation is None:
+        relation, broken, records = _divide(job, path, layout, width, has_header)
+    with engine(job.work) as connection:
+        source, match = _text_source(connection, job, relation, match)
+        return _load(connection, job, source, match, records, (path, layout), broken)
+
+
+def _is_plain(counted: Scan, layout: Layout, width: int) -> bool:
+    return counted.plain and (not layout.delimiter or counted.fewest == counted.most == width)
+
+
+def _columns(job: Job, path: str, layout: Layout, has_header: bool) -> tuple[Match | None, int]:
+    """How columns match and how many fields a record has; None where only the keys of JSON tell."""
+    if layout.delimiter == "":
+        return None, 1
+    first = next(read_records(path, layout), None)
+    declared = [column.name for column in job.entity.columns]
+    if first is None:
+        return match_columns(job.entity, declared), len(declared)
+    if has_header:
+        if first.problem:
+            raise Held(f"has no usable header: {first.problem}")
+        return match_columns(job.entity, first.fields), len(first.fields)
+    width = len(first.fields)
+    if width > len(declared):
+        raise Held(f"has {width} columns where {len(declared)} are declared: {', '.join(declared)}")
+    return match_columns(job.entity, declared[:width]), width
+
+
+def _read(
+    job: Job, path: str, layout: Layout, width: int, has_header: bool, counted: Scan
+) -> str | None:
+    """The fast way: the engine reads the file, in parallel and in order, to untyped Parquet.
+
+    None where it refuses the file or finds other than what was counted: it says too little then.
+    """
+    columns = ", ".join(f"'c{number}': 'varchar'" for number in range(width))
+    delimiter = literal(layout.delimiter) if layout.delimiter else "chr(1)"
+    quote = "'\"'" if layout.quoted else "''"
+    lines = (
+        f"select * from read_csv({literal(path)}, {CSV_OPTIONS}, header = {has_header}, "
+        f"delim = {delimiter}, quote = {quote}, escape = {quote}, "
+        f"columns = {{{columns}}})"
+    )
+    if not layout.delimiter:
+        lines += " where c0 is not null"
+    text = job.work / "text.parquet"
+    with engine(job.work, [path]) as connection:
+        try:
+            if _copy(connection, lines, text) != counted.records - has_header:
+                return None
+        except duckdb.InvalidInputException:
+            return None
+    rows = f"read_parquet({literal(text)}, file_row_number = true)"
+    return f"select file_row_number + 1 as _row, * exclude (file_row_number) from {rows}"
+
+
+def _divide(
+    job: Job, path: str, layout: Layout, width: int, has_header: bool
+) -> tuple[str, Path, int]:
+    """The slow way: records are told apart here; malformed ones are rejected, others copied."""
+    records = 0
+    clean, broken = job.work / "clean.csv", job.work / "broken.csv"
+    with (
+        clean.open("w", encoding="utf-8", newline="") as good_file,
+        broken.open("w", encoding="utf-8", newline="") as bad_file,
+    ):
+        good = csv.writer(good_file, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        bad = csv.writer(bad_file, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        for record in islice(read_records(path, layout), int(has_header), None):
+            records += 1
+            problem = record.problem
+            if not problem and len(record.fields) != width:
+                problem = f"expected {width} fields, not {len(record.fields)}"
+            if problem:
+                bad.writerow([records, record.line, problem, _storable(record.text)])
+            else:
+                good.writerow([records, *record.fields])
+    columns = ["r", *(f"c{number}" for number in range(width))]
+    relation = f"select r::bigint as _row, * exclude (r) from {_own_csv(clean, columns)}"
+    return relation, broken, records
+
+
+def _text_source(
+    connection: duckdb.DuckDBPyConnection, job: Job, relation: str, match: Match | None
+) -> tuple[Source, Match]:
+    columns = {column.name: column for column in job.entity.columns}
+    if match is not None:
+        fields = [Field(columns[known], f"c{at}") for known, at in match.positions.items()]
+        return Source(relation, fields), match
+    is_object = "case when json_valid(c0) then json_type(c0) = 'OBJECT' else false end"
+    relation = f"select _row, c0, case when {is_object} then c0 end as j from ({relation})"
+    keys = connection.execute(
+        f"select key from (select unnest(json_keys(j)) as key, _row from ({relation})) "
+        "group by key order by min(_row), key limit 10000"
+    ).fetchall()
+    found = [key for (key,) in keys]
+    # without a single object in the file, each line is rejected for itself
+    match = match_columns(job.entity, found) if found else Match({}, tuple(columns), ())
+    pointers = {
+        known: "/" + found[at].replace("~", "~0").replace("/", "~1")
+        for known, at in match.positions.items()
+    }
+    fields = [
+        Field(columns[known], f"json_extract_string(j, {literal(pointer)})", is_json=True)
+        for known, pointer in pointers.items()
+    ]
+    problem = (
+        f"case when j is null then {SEPARATOR} || 'the line is not one JSON object' "
+        f"when len(json_keys(j)) <> len(list_distinct(json_keys(j))) "
+        f"then {SEPARATOR} || 'the object has a key twice' end"
+    )
+    return Source(relation, fields, problem, raw="c0"), match
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    job: Job,
+    source: Source,
+    match: Match,
+    records: int,
+    text: tuple[str, Layout] | None = None,
+    broken: Path | None = None,
+) -> Parsed:
+    """Writes the rows that fit and the rejects; Held if the two are not all records."""
+    connection.execute("set variable hash_key = ?", [job.hash_key])
+    typed = _typed(source, job)
+    loaded = _copy(
+        connection, f"select {_raw_columns(job)} from ({typed}) where problem is null", job.rows
+    )
+    rejected = 0
+    if loaded != records:
+        raw = f"({source.raw}) as raw_text" if source.raw else "null::varchar as raw_text"
+        connection.execute(
+            f"create temp table problems as select _row, problem, raw_text from ({typed}) "
+            f"join (select _row, {raw} from ({source.relation})) using (_row) "
+            "where problem is not null order by _row"
+        )
+        rejected = _write_rejects(connection, job, text, broken)
+    if loaded + rejected != records:
+        raise Held(f"has {records} records, of which {loaded + rejected} could be read")
+    return Parsed(records, loaded, rejected, match)
+
+
+def _typed(source: Source, job: Job) -> str:
+    numbered = list(enumerate(source.fields))
+    texts = "".join(f", {text_of(field)} as t{n}, {field.sql} as s{n}" for n, field in numbered)
+    values = "".join(
+        f", {value_of(Field(f.column, f's{n}', f.type, f.is_json), f't{n}', job.context)} as v{n}"
+        for n, f in numbered
+    )
+    problems = ", ".join(
+        ["p", *(problem_of(f, f"t{n}", f"v{n}", job.context) for n, f in numbered)]
+    )
+    named = {field.column.name: f"v{n}" for n, field in numbered}
+    columns = "".join(
+        f", {named.get(column.name, 'null')}::{column.data_type} as {name(column.name)}"
+        for column in job.entity.columns
+    )
+    return (
+        f"select _row{columns}, coalesce({problems}) as problem from (select *{values} from "
+        f"(select _row, {source.problem} as p{texts} from ({source.relation})))"
+    )
+
+
+def _raw_columns(job: Job) -> str:
+    stamp = job.loaded_at.isoformat(sep=" ")
+    return ", ".join(
+        [
+            *(name(column.name) for column in job.entity.columns),
+            *(hash_of(column) for column in job.entity.columns if column.personal == "email"),
+            f"{literal(job.file)} as _file",
+            "_row",
+            f"{literal(stamp)}::timestamp as _loaded_at",
+        ]
+    )
+
+
+def _write_rejects(
+    connection: duckdb.DuckDBPyConnection,
+    job: Job,
+    text: tuple[str, Layout] | None,
+    broken: Path | None,
+) -> int:
+    lines = "select null::bigint as r, null::bigint as line, null::varchar as raw where false"
+    if text:
+        located = job.work / "located.csv"
+        _locate(connection, *text, job.entity.header and text[1].delimiter != "", located)
+        found = _own_csv(located, ["r", "line", "raw"])
+        lines = f"select r::bigint as r, line::bigint as line, raw from {found}"
+    rejects = (
+        f"select line, _row, nullif(split_part(problem, {SEPARATOR}, 1), '') as column_name, "
+        f"problem[strpos(problem, {SEPARATOR}) + 1:] as reason, coalesce(raw_text, raw) as raw "
+        f"from problems left join ({lines}) on r = _row"
+    )
+    if broken:
+        columns = ["r", "line", "reason", "raw"]
+        rejects += (
+            " union all select line::bigint, r::bigint, null, reason, raw from "
+            f"{_own_csv(broken, columns)}"
+        )
+    facts = [job.entity.connector, job.entity.name, job.file]
+    stamp = f"{literal(job.loaded_at.isoformat(sep=' '))}::timestamp"
+    values = [*map(literal, facts), "line", "_row", "column_name", "reason", "raw"]
+    values += [literal(job.content.sha256), stamp]
+    listed = ", ".join(
+        f"{value}::{kind} as {column}"
+        for value, (column, kind) in zip(values, REJECTED_COLUMNS.items(), strict=True)
+    )
+    return _copy(connection, f"select {listed} from ({rejects}) order by row_number", job.rejects)
+
+
+def _locate(
+    connection: duckdb.DuckDBPyConnection, path: str, layout: Layout, has_header: bool, target: Path
+) -> None:
+    """Writes line and text of the records in `problems`, found in the file itself."""
+    rows = connection.execute("select _row from problems order by _row").fetchnumpy()["_row"]
+    wanted = iter(rows.tolist())
+    row = next(wanted, None)
+    with target.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        records = islice(read_records(path, layout), int(has_header), None)
+        for number, record in enumerate(records, 1):
+            if row is None:
+                break
+            if number == row:
+                out.writerow([number, record.line, _storable(record.text)])
+                row = next(wanted, None)
+
+
+def _storable(text: str) -> str:
+    return text[: 1 << 20].replace("\0", "\\0")
+
+
+def _own_csv(path: Path, columns: Sequence[str]) -> str:
+    listed = ", ".join(f"'{column}': 'varchar'" for column in columns)
+    return (
+        f"read_csv({literal(path)}, {CSV_OPTIONS}, header = false, delim = ',', quote = '\"', "
+        f"escape = '\"', columns = {{{listed}}})"
+    )
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> int:
+    copied = connection.execute(
+        f"copy ({query}) to {literal(target)} (format parquet, compression zstd)"
+    )
+    target.chmod(0o600)
+    return int(copied.fetchall()[0][0])

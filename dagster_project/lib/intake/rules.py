@@ -1,0 +1,175 @@
+"""Typing rules, as SQL: a value that does not fit is rejected, never cast to something near."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dagster_project.lib.intake.connectors import Column
+from dagster_project.lib.intake.sql import literal, name
+
+BLANKS = r"E' \t\r\n\x0B\f'"
+WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)"
+CLOCK = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
+STAMP = rf"\d{{4}}-\d{{2}}-\d{{2}}([ T]{CLOCK})?"
+ZONED = (
+    r"\d{4}-\d{2}-\d{2}[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})? ?(Z|UTC|[+-]\d{2}(:?\d{2})?)"
+)
+DAY = r"\d{4}-\d{2}-\d{2}([ T]00:00(:00(\.0+)?)?)?"
+TRUE, FALSE = "('true', 't', 'yes', 'y', '1')", "('false', 'f', 'no', 'n', '0')"
+SEPARATOR = "chr(31)"  # between column and reason
+EARLIEST, LATEST = 1900, 2200
+
+
+@dataclass(frozen=True)
+class Context:
+    """What typing depends on beside the file and its description."""
+
+    time_zone: str
+    arrival: datetime  # UTC
+
+
+@dataclass(frozen=True)
+class Field:
+    """A declared column and where the file has it: an SQL expression and its DuckDB type."""
+
+    column: Column
+    sql: str
+    type: str = "VARCHAR"
+    is_json: bool = False
+
+
+def text_of(field: Field) -> str:
+    """The value as trimmed text, null where empty."""
+    text = field.sql
+    if field.type == "DOUBLE" and re.match("bigint|decimal", field.column.data_type):
+        text = f"format('{{:.12f}}', {text})"  # never an exponent
+    elif field.type == "BLOB":
+        text = f"decode({text})"
+    elif re.match(r"STRUCT|MAP|UNION|.*\]$", field.type):
+        text = f"to_json({text})"
+    return f"nullif(trim({text}::varchar, {BLANKS}), '')"
+
+
+def value_of(field: Field, text: str, context: Context) -> str:
+    """The typed value, null where the text does not fit the column's type."""
+    column, wanted, source = field.column, field.column.data_type, field.type
+    zone = literal(context.time_zone)
+    if wanted == "varchar":
+        if column.currency:
+            return f"case when regexp_full_match({text}, '[A-Za-z]{{3}}') then upper({text}) end"
+        lowered = column.one_of and all(option.islower() for option in column.one_of)
+        return f"lower({text})" if lowered else text
+    if wanted == "boolean":
+        word = f"lower({text})"
+        return f"case when {word} in {TRUE} then true when {word} in {FALSE} then false end"
+    if wanted == "bigint":
+        if source in WHOLE:
+            return f"{field.sql}::bigint"
+        fits = f"regexp_full_match({text}, '[+-]?\\d+(\\.0+)?')"
+        return f"case when {fits} then try_cast({text} as bigint) end"
+    if wanted == "double":
+        fits = f"regexp_full_match({text}, '{NUMBER}([eE][+-]?\\d+)?')"
+        return f"case when {fits} and isfinite(try_cast({text} as double)) then {text}::double end"
+    if wanted == "date":
+        if source == "DATE":
+            return field.sql
+        if column.date_format:
+            return f"({_parsed(text, column.date_format)})::date"
+        return (
+            f"case when regexp_full_match({text}, '{DAY}') then try_cast({text}[:10] as date) end"
+        )
+    if wanted == "timestamp":
+        if source == "TIMESTAMP WITH TIME ZONE":
+            return f"{field.sql} at time zone 'UTC'"
+        local = (
+            f"case when regexp_full_match({text}, '{STAMP}') then try_cast({text} as timestamp) end"
+        )
+        if column.date_format:
+            local = _parsed(text, column.date_format)
+        elif source.startswith("TIMESTAMP") or source == "DATE":
+            local = f"{field.sql}::timestamp"
+        if context.time_zone != "UTC":
+            local = f"({local}) at time zone {zone} at time zone 'UTC'"
+        if column.date_format or source != "VARCHAR":
+            return local
+        zoned = f"try_cast({text} as timestamptz) at time zone 'UTC'"
+        return f"case when regexp_full_match({text}, '{ZONED}') then {zoned} else {local} end"
+    exact = f"try_cast({text} as decimal(38,18))"
+    rounded = f"try_cast({text} as {wanted})"
+    fits = (
+        f"(length(split_part({text}, '.', 2)) <= {column.scale}"
+        f" or abs({exact} - {rounded}::decimal(38,18)) < 0.000000001)"
+    )
+    if field.is_json:  # a number of so many digits has been rounded by whoever read the JSON
+        fits += f" and not (length(regexp_replace({text}, '\\D', '', 'g')) > 15 and {exact} >= 4e6)"
+    return f"case when regexp_full_match({text}, '{NUMBER}') and {fits} then {rounded} end"
+
+
+def problem_of(field: Field, text: str, value: str, context: Context) -> str:
+    """`column` SEPARATOR `reason` of what is wrong with the value, null where nothing is."""
+    column = field.column
+    shown = "''" if column.personal else f"', not ''' || {text}[:80] || ''''"
+    cases = [f"when {text} is null then null"]
+    if column.required:
+        cases = [f"when {text} is null then 'is required but empty'"]
+
+    def unless(condition: str, expectation: str) -> None:
+        expected = literal(f"expected {expectation}")
+        cases.append(f"when not coalesce({condition}, false) then {expected} || {shown}")
+
+    unless(f"{value} is not null", _expected(column))
+    if column.minimum is not None:
+        unless(f"{value} >= {column.minimum!r}", f"at least {column.minimum}")
+    if column.above is not None:
+        unless(f"{value} > {column.above!r}", f"more than {column.above}")
+    if column.one_of:
+        options = ", ".join(map(literal, column.one_of))
+        unless(f"{value} in ({options})", f"one of {', '.join(column.one_of)}")
+    if column.data_type in ("date", "timestamp"):
+        unless(
+            f"year({value}) between {EARLIEST} and {LATEST}", f"a year from {EARLIEST} to {LATEST}"
+        )
+    if column.event_time:
+        latest = literal((context.arrival + timedelta(days=1)).isoformat(sep=" "))
+        unless(
+            f"{value}::timestamp <= {latest}::timestamp",
+            "a time no later than a day after the file arrived",
+        )
+    return f"{literal(column.name)} || {SEPARATOR} || case {' '.join(cases)} end"
+
+
+def hash_of(column: Column) -> str:
+    """The keyed hash of an e-mail; the key is the engine's variable `hash_key`."""
+    text = f"lower(trim({name(column.name)}, {BLANKS}))"
+    hashed = f"sha256(getvariable('hash_key') || '|' || {text})[:32]"
+    return f"case when {text} <> '' then {hashed} end as {name(column.name + '_hash')}"
+
+
+def _parsed(text: str, date_format: str) -> str:
+    parsed = f"try_strptime({text}, {literal(date_format)})"
+    if re.search("%[A-Za-z][^%]", date_format):
+        return parsed
+    # digits without separators can be divided wrongly: 1997011 is no date
+    return f"case when strftime({parsed}, {literal(date_format)}) = {text} then {parsed} end"
+
+
+def _expected(column: Column) -> str:
+    if column.currency:
+        return "a currency code of three letters like EUR"
+    if column.date_format:
+        return f"a date written as {column.date_format}"
+    if match := re.fullmatch(r"decimal\((\d+),(\d+)\)", column.data_type):
+        digits, decimals = int(match[1]), int(match[2])
+        return (
+            f"a number like 1234.56 (up to {digits - decimals} digits before the point and "
+            f"{decimals} behind, no separators)"
+        )
+    return {
+        "varchar": "a text",
+        "boolean": "true or false",
+        "bigint": "a whole number of 64 bits",
+        "double": "a finite number",
+        "date": "a date like 2024-12-31",
+        "timestamp": "a time like 2024-12-31 23:59:59 or 2024-12-31T23:59:59+01:00",
+    }[column.data_type]

@@ -1,0 +1,64 @@
+"""One writer per warehouse."""
+
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from dagster_project.lib.errors import BusyError, InputError, RegularsError
+from dagster_project.lib.settings import Settings
+
+
+@contextmanager
+def warehouse_lock(settings: Settings, run_id: str = "") -> Iterator[None]:
+    """Hold the warehouse for one run, a rollback or an erasure; not re-entrant.
+
+    The kernel frees the lock when its holder ends, however it ends, so there is no stale one; the
+    file stays and only says who holds it. Raises BusyError where somebody does, InputError where
+    the lock file is a link or no file, RegularsError where it cannot be opened.
+    """
+    path = settings.lock_file
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        if path.is_symlink():
+            raise InputError(f"{path} is a link; remove it, the lock must be a file") from None
+        raise RegularsError(f"{path}: cannot open the lock file: {error.strerror}") from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InputError(f"{path} is not a regular file; remove it")
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(_busy_message(settings, os.pread(descriptor, 1000, 0))) from None
+        except OSError as error:
+            raise RegularsError(f"{path}: cannot be locked: {error.strerror}") from None
+        _describe(descriptor, run_id)
+        try:
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _describe(descriptor: int, run_id: str) -> None:
+    started_at = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
+    holder = {"pid": os.getpid(), "run_id": run_id, "started_at": started_at}
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+
+
+def _busy_message(settings: Settings, content: bytes) -> str:
+    try:
+        holder = json.loads(content)
+        run = f"run {holder['run_id']}, " if holder["run_id"] else ""
+        who = f"process {holder['pid']} ({run}since {holder['started_at']})"
+    except (ValueError, TypeError, KeyError):
+        who = "another process"  # between taking the lock and writing its name
+    return f"{settings.warehouse} is in use by {who}; wait for it to end or stop it, then retry"

@@ -1,0 +1,136 @@
+"""Settings: the only reader of the environment and of settings files.
+
+A value is looked for in this order: the command line, `REGULARS_*` in the environment, `.env` in
+the working folder, `regulars.toml` in the landing folder, the default. A warehouse belongs to one
+shop; its folders are named here and nowhere else.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from zoneinfo import available_timezones
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from dagster_project.lib.errors import InputError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+DBT_DIR = PROJECT_ROOT / "dbt"
+EXPECTATIONS_DIR = PROJECT_ROOT / "expectations"
+SETTINGS_FILE = "regulars.toml"
+
+
+class Settings(BaseSettings):
+    """What a shop can set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="REGULARS_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    landing: Path = Path("landing")
+    warehouse: Path = Path("warehouse")
+    connectors: str = Field("", description="comma-separated; empty: the folders in landing")
+    time_zone: str = Field("UTC", description="of the shop; stamps without an offset are in it")
+    reporting_currency: str | None = Field(None, pattern="^[A-Z]{3}$")
+    merge_same_day_orders: bool = True
+    count_zero_value_orders: bool = False
+    follow_up_days: int = Field(180, ge=1, description="how long a gap must have been followed")
+    keep_generations: int = Field(5, ge=1)
+    hash_key: SecretStr | None = Field(None, description="key of the hashes that stand for e-mails")
+
+    @field_validator("landing", "warehouse")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_time_zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError(f"{name!r} is not a time zone; write it like Europe/Berlin")
+        return name
+
+    @property
+    def connector_names(self) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.connectors.split(",") if name.strip())
+
+    @property
+    def raw_dir(self) -> Path:
+        return self.warehouse / "raw"
+
+    @property
+    def build_dir(self) -> Path:
+        return self.warehouse / "build"
+
+    @property
+    def build_file(self) -> Path:
+        return self.build_dir / "build.duckdb"
+
+    @property
+    def published_dir(self) -> Path:
+        return self.warehouse / "published"
+
+    @property
+    def published_file(self) -> Path:
+        return self.published_dir / "current" / "warehouse.duckdb"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.warehouse / "run.lock"
+
+    def secret_key(self) -> str:
+        """The hash key: the one set, else one made on first use and kept, readable by its owner."""
+        if self.hash_key is not None:
+            return self.hash_key.get_secret_value()
+        path = self.warehouse / "hash.key"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(f".{os.getpid()}")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(32))
+            temporary.rename(path)
+        return path.read_text().strip()
+
+    def environment(self) -> dict[str, str]:
+        """Environment in which another process arrives at the same folders and connectors."""
+        return {
+            "REGULARS_LANDING": str(self.landing),
+            "REGULARS_WAREHOUSE": str(self.warehouse),
+            "REGULARS_CONNECTORS": self.connectors,
+        }
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        given = {**dotenv_settings(), **env_settings(), **init_settings()}
+        landing = Path(given.get("landing", "landing")).expanduser()
+        toml = TomlConfigSettingsSource(settings_cls, landing / SETTINGS_FILE)
+        return init_settings, env_settings, dotenv_settings, toml
+
+
+def load_settings(**given: Any) -> Settings:
+    """Settings with what was `given` (None counts as not given) before every other source.
+
+    Raises InputError that names each wrong value.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"setting {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
+        )
+        raise InputError(problems) from None

@@ -1,0 +1,8 @@
+{# Exact integer division, rounded towards zero. #}
+{% macro integer_divide(dividend, divisor) -%}
+    {{ return(adapter.dispatch("integer_divide", "regulars")(dividend, divisor)) }}
+{%- endmacro %}
+
+{% macro default__integer_divide(dividend, divisor) -%}
+    divide({{ dividend }}, {{ divisor }})
+{%- endmacro %}

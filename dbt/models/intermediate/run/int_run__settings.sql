@@ -1,0 +1,66 @@
+with
+
+    settings as (select * from {{ ref("stg_run_settings") }}),
+
+    orders as (select * from {{ ref("stg_orders") }}),
+
+    events as (select * from {{ ref("stg_events") }}),
+
+    last_fact as (
+
+        select max(happened_at) as last_fact_at
+        from
+            (
+                select max(ordered_at) as happened_at
+                from orders
+                union all
+                select max(occurred_at) as happened_at
+                from events
+            )
+
+    ),
+
+    resolved as (
+
+        select
+            settings.*,
+            {{ shop_date("last_fact.last_fact_at", "settings.time_zone") }} as last_fact_date
+        from settings
+        cross join last_fact
+
+    ),
+
+    dated as (select *, coalesce(as_of_date, last_fact_date) as resolved_as_of_date from resolved),
+
+    orders_seen as (
+
+        select
+            count(*) as orders,
+            count(distinct orders.currency) as currencies,
+            min(orders.currency) as first_currency,
+            max(orders.currency) as last_currency,
+            min({{ shop_date("orders.ordered_at", "dated.time_zone") }}) as first_order_date
+        from orders
+        cross join dated
+        where {{ shop_date("orders.ordered_at", "dated.time_zone") }} <= dated.resolved_as_of_date
+
+    )
+
+select
+    dated.run_id,
+    dated.time_zone,
+    coalesce(
+        dated.reporting_currency,
+        case orders_seen.currencies when 0 then 'XXX' when 1 then orders_seen.first_currency end
+    ) as reporting_currency,
+    orders_seen.first_currency,
+    orders_seen.last_currency,
+    orders_seen.currencies,
+    orders_seen.orders,
+    dated.follow_up_days,
+    dated.merge_same_day_orders,
+    dated.count_zero_value_orders,
+    dated.resolved_as_of_date as as_of_date,
+    orders_seen.first_order_date
+from dated
+cross join orders_seen

@@ -1,0 +1,40 @@
+with
+
+    persons as (select * from {{ ref("int_identity__customers") }}),
+
+    buyers as (select * from {{ ref("int_customers__acquired") }}),
+
+    sales as (
+
+        select
+            customer_id,
+            sum(net_sales) as net_sales,
+            sum(contribution_margin) as contribution_margin
+        from {{ ref("int_sales__entries") }}
+        where customer_id is not null
+        group by customer_id
+
+    )
+
+select
+    persons.customer_id,
+    coalesce(buyers.country_code, persons.country_code) as country_code,
+    persons.language,
+    coalesce(
+        buyers.acquisition_channel, persons.acquisition_channel, 'unknown'
+    ) as acquisition_channel,
+    coalesce(buyers.acquisition_campaign, persons.acquisition_campaign) as acquisition_campaign,
+    persons.preferred_channel,
+    cast(persons.accounts as integer) as account_count,
+    cast(coalesce(buyers.order_count, 0) as integer) as order_count,
+    cast(coalesce(buyers.purchase_count, 0) as integer) as purchase_count,
+    {{ money("coalesce(sales.net_sales, 0)") }} as net_sales,
+    {{ money("coalesce(sales.contribution_margin, 0)") }} as contribution_margin,
+    {{ money("coalesce(sales.net_sales, 0)") }} as historic_ltv,
+    persons.has_marketing_consent,
+    buyers.first_purchase_date,
+    buyers.last_purchase_date,
+    persons.created_at
+from persons
+left join buyers on persons.customer_id = buyers.customer_id
+left join sales on persons.customer_id = sales.customer_id

@@ -1,0 +1,1 @@
+select product_id, name, category, brand, unit_cost from {{ ref("int_products__known") }}

@@ -1,0 +1,26 @@
+with
+
+    refunds as (select * from {{ ref("int_refunds__matched") }}),
+
+    orders as (select * from {{ ref("int_orders__valued") }}),
+
+    accounts as (select * from {{ ref("int_identity__accounts") }})
+
+select
+    refunds.refund_id,
+    refunds.source_name,
+    refunds.order_id,
+    coalesce(orders.customer_id, accounts.customer_id) as customer_id,
+    refunds.match_rule,
+    refunds.reason,
+    refunds.currency,
+    cast(refunds.line_number as integer) as line_number,
+    refunds.amount,
+    refunds.amount_refund_currency,
+    coalesce(orders.is_valid, true) as is_counted,
+    refunds.refund_date,
+    refunds.order_date,
+    refunds.refunded_at
+from refunds
+left join orders on refunds.order_id = orders.order_id
+left join accounts on refunds.account_id = accounts.account_id

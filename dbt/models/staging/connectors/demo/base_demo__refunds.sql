@@ -1,0 +1,14 @@
+select
+    'demo' as source_name,
+    refund_no as refund_id,
+    order_no as order_id,
+    line_no as line_number,
+    account as customer_id,
+    currency,
+    reason,
+    amount,
+    refunded_at,
+    cast(null as timestamp) as updated_at,
+    _file,
+    _row
+from {{ source("demo", "refunds") }}

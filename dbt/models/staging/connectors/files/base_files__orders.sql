@@ -1,0 +1,23 @@
+select
+    'files' as source_name,
+    order_id,
+    customer_id,
+    customer_email_hash,
+    order_status,
+    currency,
+    sales_channel,
+    acquisition_channel,
+    campaign,
+    device,
+    country_code,
+    discount_code,
+    merchandise_amount,
+    discount_amount,
+    shipping_amount,
+    tax_amount,
+    tip_amount,
+    ordered_at,
+    updated_at,
+    _file,
+    _row
+from {{ source("files", "orders") }}

@@ -1,0 +1,47 @@
+"""Warehouses that tests share; each is built once and only read."""
+
+from pathlib import Path
+
+import pytest
+
+from dagster_project.lib.demo.shop import write_shop
+from tests.shops import REAL_DATA, refresh
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    if not REAL_DATA:
+        pytest.skip("REGULARS_REAL_DATA names no folder with the public data sets")
+    return Path(REAL_DATA)
+
+
+@pytest.fixture(scope="session")
+def demo_landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic shop of 1,500 customers and three years, with the truth about it in _truth."""
+    landing = tmp_path_factory.mktemp("demo") / "landing"
+    write_shop(landing, customers=1500, seed=11)
+    return landing
+
+
+@pytest.fixture(scope="session")
+def demo(demo_landing: Path) -> Path:
+    """The warehouse of that shop, by the command line."""
+    warehouse = demo_landing.parent / "warehouse"
+    refresh(demo_landing, warehouse)
+    return warehouse
+
+
+@pytest.fixture(scope="session")
+def olist(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    warehouse = tmp_path_factory.mktemp("olist")
+    refresh(real_data / "olist", warehouse, "--connector", "olist")
+    return warehouse
+
+
+@pytest.fixture(scope="session")
+def cdnow(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Orders of value 0 count, as in the published figures."""
+    warehouse = tmp_path_factory.mktemp("cdnow")
+    count_zero = {"REGULARS_COUNT_ZERO_VALUE_ORDERS": "true"}
+    refresh(real_data / "cdnow", warehouse, "--connector", "cdnow", **count_zero)
+    return warehouse

@@ -1,0 +1,146 @@
+"""Shops for tests: landing folders written by hand, and ways to run them.
+
+`refresh` is the product's own command in a process of its own. `rebuild` runs the same intake, the
+same dbt models and the same publication in this process, without Dagster and checks: it takes a few
+seconds, for tests that need many builds.
+"""
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+from dbt.parser.manifest import extended_mashumuro_decoder, extended_mashumaro_encoder
+
+from dagster_project.lib.dbt import as_of_date
+from dagster_project.lib.intake.intake import run_intake
+from dagster_project.lib.publish.generations import publish
+from dagster_project.lib.publish.query import connect_published
+from dagster_project.lib.settings import DBT_DIR, Settings, load_settings
+
+REAL_DATA = os.environ.get("REGULARS_REAL_DATA")
+KEY = "0123456789abcdef"
+
+
+def environment(**given: str) -> dict[str, str]:
+    """This process's environment without settings of its own, with those given."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("REGULARS_")}
+    return {**clean, "REGULARS_HASH_KEY": KEY, "COLUMNS": "200", **given}
+
+
+def regulars(
+    *arguments: object, cwd: Path | None = None, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """The command line, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "dagster_project.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=environment(**env),
+        timeout=300,
+    )
+
+
+def refresh(
+    landing: Path, warehouse: Path, *arguments: object, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """`regulars run`, which must succeed."""
+    result = regulars("run", "--landing", landing, "--warehouse", warehouse, *arguments, **env)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+@cache
+def _manifest() -> Any:
+    folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
+    return (
+        dbtRunner()
+        .invoke(["--quiet", "parse", *folders])
+        .result.to_msgpack(extended_mashumaro_encoder)
+    )
+
+
+def settings_of(landing: Path, warehouse: Path, **given: Any) -> Settings:
+    return load_settings(landing=landing, warehouse=warehouse, hash_key=KEY, **given)
+
+
+def rebuild(settings: Settings, *, as_of: date | None = None) -> Settings:
+    """Intake, dbt and publication in this process; returns the settings, for `rows`."""
+    run_intake(settings, as_of=as_of, run_id="test")
+    dbt(settings, "build", "--exclude-resource-type", "test", "unit_test")
+    publish(settings, run_id="test", as_of=as_of_date(settings))
+    return settings
+
+
+def dbt(settings: Settings, *arguments: str) -> None:
+    """A dbt command on the build of a warehouse, which must succeed."""
+    target = str(settings.build_dir / "dbt" / "test")
+    folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
+    outputs = ["--target-path", target, "--log-path", target]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REGULARS_WAREHOUSE", str(settings.warehouse))
+        # With a manifest in hand dbt does not parse again; it leaves what it compiled in it.
+        manifest = Manifest.from_msgpack(_manifest(), decoder=extended_mashumuro_decoder)
+        manifest.build_flat_graph()
+        runner = dbtRunner(manifest=manifest)
+        result = runner.invoke(["--quiet", *arguments, *folders, *outputs])
+        DuckDBConnectionManager.close_all_connections()
+    failed = [
+        f"{outcome.node.name}: {outcome.message}"
+        for outcome in (result.result or [])
+        if outcome.status in ("error", "fail")
+    ]
+    assert result.success, failed or result.exception
+
+
+def rows(settings: Settings | Path, sql: str) -> list[tuple[Any, ...]]:
+    """The answer of the published warehouse."""
+    if isinstance(settings, Path):
+        settings = load_settings(warehouse=settings)
+    with connect_published(settings) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def contents(settings: Settings | Path, *, without: Iterable[str] = ()) -> dict[str, list[str]]:
+    """Every row of every mart as text, sorted: what two equal warehouses have in common."""
+    listing = "select table_name from information_schema.tables where table_schema = 'marts'"
+    tables = sorted(name for (name,) in rows(settings, listing))
+    left_out = {
+        "fct_check_results",
+        "fct_intake_files",
+        "fct_rejected_rows",
+        "fct_reconciliation",
+        *without,
+    }
+    return {
+        table: sorted(map(repr, rows(settings, f"from marts.{table}")))
+        for table in tables
+        if table not in left_out
+    }
+
+
+def write_csv(path: Path, lines: Sequence[Mapping[str, object]]) -> Path:
+    """A CSV file with the columns of its first line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(lines[0]), restval="")
+        writer.writeheader()
+        writer.writerows(lines)
+    return path
+
+
+def raw(settings: Settings, connector: str, entity: str) -> list[tuple[Any, ...]]:
+    """Rows of a raw table."""
+    folder = settings.raw_dir / connector / entity
+    return duckdb.sql(f"from read_parquet('{folder}/*.parquet')").fetchall()

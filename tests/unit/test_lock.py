@@ -1,0 +1,78 @@
+import multiprocessing
+import os
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from dagster_project.lib.errors import BusyError, InputError
+from dagster_project.lib.lock import warehouse_lock
+from dagster_project.lib.settings import Settings, load_settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(warehouse=tmp_path / "warehouse")
+
+
+def _hold(warehouse: Path, pipe: Connection) -> None:
+    with warehouse_lock(load_settings(warehouse=warehouse), run_id="run-7"):
+        pipe.send("held")
+        pipe.recv()
+
+
+def test_second_run_is_told_who_holds_the_warehouse(settings: Settings) -> None:
+    with (
+        warehouse_lock(settings, run_id="run-1"),
+        pytest.raises(BusyError) as error,
+        warehouse_lock(settings),
+    ):
+        pass
+    assert f"process {os.getpid()} (run run-1, since 20" in str(error.value)
+    assert "\n" not in str(error.value)
+    with warehouse_lock(settings):
+        assert settings.lock_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_killed_holder_leaves_no_stale_lock(settings: Settings) -> None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    holder = context.Process(target=_hold, args=(settings.warehouse, theirs))
+    holder.start()
+    assert ours.recv() == "held"
+    with pytest.raises(BusyError, match=f"process {holder.pid} "), warehouse_lock(settings):
+        pass
+    holder.kill()
+    holder.join()
+    assert "run-7" in settings.lock_file.read_text()
+    with warehouse_lock(settings):
+        pass
+
+
+@pytest.mark.parametrize("content", ["", "not json", "[]", "{}"])
+def test_unreadable_holder_is_another_process(settings: Settings, content: str) -> None:
+    with warehouse_lock(settings):
+        settings.lock_file.write_text(content)
+        with pytest.raises(BusyError, match="another process"), warehouse_lock(settings):
+            pass
+
+
+def test_link_and_pipe_are_refused(settings: Settings, tmp_path: Path) -> None:
+    settings.warehouse.mkdir()
+    target = tmp_path / "target"
+    target.write_text("kept")
+    settings.lock_file.symlink_to(target)
+    with pytest.raises(InputError, match="is a link"), warehouse_lock(settings):
+        pass
+    assert target.read_text() == "kept"
+    settings.lock_file.unlink()
+    os.mkfifo(settings.lock_file)
+    with pytest.raises(InputError, match="not a regular file"), warehouse_lock(settings):
+        pass
+
+
+def test_an_error_inside_frees_the_lock(settings: Settings) -> None:
+    with pytest.raises(ZeroDivisionError), warehouse_lock(settings):
+        raise ZeroDivisionError
+    with warehouse_lock(settings):
+        pass
