@@ -21,7 +21,7 @@ test: .venv/.dev ## Run the whole suite.
 	$(BIN)/python -m pytest
 
 dev: .venv/.run ## Open Dagster on the same code.
-	DAGSTER_HOME=$(CURDIR)/dagster_home $(BIN)/dagster dev -m dagster_project.definitions
+	DAGSTER_HOME=$(CURDIR)/dagster_home $(BIN)/dg dev
 
 lint: .venv/.dev ## Check form: ruff, sqlfmt.
 	$(BIN)/ruff check .

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from dagster_project.lib.errors import RegularsError
 from dagster_project.lib.progress import LOGGER, say
-from dagster_project.lib.settings import Settings, load_settings
+from dagster_project.lib.settings import Settings, load_settings, parse_as_of
 
 if TYPE_CHECKING:
     from dagster_project.lib.intake.doctor import EntityFindings, FileFinding
@@ -85,6 +85,7 @@ def run(
     """Load what has landed, build, check and publish."""
     with _plain_errors():
         settings = load_settings(connectors=connector, landing=landing, warehouse=warehouse)
+        parse_as_of(as_of or "")
         _check_landing(settings)
         _refresh(settings, as_of or "")
         _print_summary(settings)

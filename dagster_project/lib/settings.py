@@ -7,6 +7,7 @@ shop; its folders are named here and nowhere else.
 
 import os
 import secrets
+from datetime import date
 from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
@@ -120,6 +121,14 @@ class Settings(BaseSettings):
         landing = Path(given.get("landing", "landing")).expanduser()
         toml = TomlConfigSettingsSource(settings_cls, landing / SETTINGS_FILE)
         return init_settings, env_settings, dotenv_settings, toml
+
+
+def parse_as_of(text: str) -> date | None:
+    """The date that was asked for; None where none was. Raises InputError where it is no date."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InputError(f"as_of {text!r} is not a date; write it like 2025-12-31") from None
 
 
 def load_settings(**given: Any) -> Settings:

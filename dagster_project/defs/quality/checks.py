@@ -56,19 +56,17 @@ def _belongs(result: CheckResult, spec: dg.AssetCheckSpec, severity: str) -> boo
 def _verdict(
     spec: dg.AssetCheckSpec, severity: str, results: Sequence[CheckResult]
 ) -> dg.AssetCheckResult:
-    lines = [
-        f"| {'held' if result.passed else '**failed**'} | {result.expectation}"
-        f" | {result.observed} | {result.description} |"
+    metadata = {
+        result.expectation: f"{'held' if result.passed else 'FAILED'}: {result.observed}"
+        + (f"; failing rows in {result.failing_rows}" if result.failing_rows else "")
         for result in results
-    ]
-    table = "\n".join(["| result | expectation | observed | why |", "|---|---|---|---|", *lines])
-    failing = [str(r.failing_rows) for r in results if r.failing_rows]
+    }
     return dg.AssetCheckResult(
         passed=all(result.passed for result in results),
         asset_key=spec.asset_key,
         check_name=spec.name,
         severity=SEVERITIES[severity],
-        metadata={"expectations": dg.MetadataValue.md(table), "failing_rows": failing},
+        metadata=metadata,
     )
 
 

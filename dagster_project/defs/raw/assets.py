@@ -1,15 +1,14 @@
 """The landing folder as typed, counted Parquet: one asset per table of each connector."""
 
 from collections.abc import Iterator
-from datetime import date
 
 import dagster as dg
 
 from dagster_project.defs.resources import Warehouse, no_retries
-from dagster_project.lib.errors import InputError
 from dagster_project.lib.intake.connectors import load_connectors
 from dagster_project.lib.intake.intake import run_intake
 from dagster_project.lib.progress import LOGGER, say
+from dagster_project.lib.settings import parse_as_of
 
 FILES_KEY = dg.AssetKey(["intake", "files"])
 REJECTED_KEY = dg.AssetKey(["intake", "rejected_rows"])
@@ -60,7 +59,7 @@ def raw_files(
 ) -> Iterator[dg.MaterializeResult[None]]:
     with no_retries():
         report = run_intake(
-            warehouse.settings, as_of=_date(config.as_of), run_id=context.run_id, progress=say
+            warehouse.settings, as_of=parse_as_of(config.as_of), run_id=context.run_id, progress=say
         )
     totals = {(total.connector, total.entity): total for total in report.entities}
     for held in report.held:
@@ -74,12 +73,3 @@ def raw_files(
             if counts
             else {},
         )
-
-
-def _date(text: str) -> date | None:
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"as_of {text!r} is not a date; write it like 2025-12-31") from None

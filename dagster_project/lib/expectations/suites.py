@@ -74,7 +74,9 @@ class Check(BaseModel):
 
     @property
     def label(self) -> str:
-        """The expectation as a person reads it: type(column, bounds)."""
+        """The expectation as a person reads it: type(column, bounds); of SQL its id."""
+        if self.id and self.type == "unexpected_rows_expectation":
+            return self.id
         arguments = [
             " ".join(str(value).split()) if name in _SUBJECTS else f"{name} {value}"
             for name, value in self.kwargs.items()
