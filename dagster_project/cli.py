@@ -32,8 +32,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="A customer-lifecycle warehouse for online shops: files in, checked marts out.",
 )
-err = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True)  # one line each, however long
+out = Console(highlight=False, soft_wrap=True)
 
 Landing = Annotated[
     Path | None, typer.Option(help="Folder with the shop's files.", show_default="landing")
@@ -171,7 +171,7 @@ def rollback(
                 f"{version.published_at:%Y-%m-%d %H:%M:%S}",
                 "current" if version.is_current else "",
             )
-        out.print(table)
+        out.print(table, soft_wrap=False)
 
 
 def _check_landing(settings: Settings) -> None:
@@ -217,7 +217,7 @@ def _refresh(settings: Settings, as_of: str) -> None:
         )
         with instance:
             try:
-                defs.get_job_def("daily_refresh").execute_in_process(config, instance=instance)
+                defs.resolve_job_def("daily_refresh").execute_in_process(config, instance=instance)
             except Exception as error:
                 raise _cause(error, log) from error
 
@@ -265,9 +265,9 @@ def _print_summary(settings: Settings) -> None:
     table.add_row("Books", f"{shop.balanced} of {shop.reconciled} sums balance to the cent")
     table.add_row("Warehouse", str(settings.published_file))
     out.print(f"\n[bold]Your shop as of {shop.as_of:%d %B %Y}[/bold]")
-    out.print(table)
+    out.print(table, soft_wrap=False)
     for held in shop.held:
-        out.print(f"[yellow]held:[/yellow] {_escape(held.file)}: {_escape(held.reason)}")
+        out.print(f"[yellow]held:[/yellow] {_escape(held.reason)}")
     out.print(
         '\nNext: regulars query "from fct_repeat_revenue_monthly order by month desc limit 12"'
     )
@@ -307,7 +307,8 @@ def _print_file(file: "FileFinding") -> None:
     elif file.status == "duplicate":
         out.print(f"  {name}: the same content as {_escape(file.duplicate_of or '')}")
     else:
-        out.print(f"  {name}: [yellow]{file.status}[/yellow] {_escape(file.reason or '')}")
+        reason = _escape((file.reason or "").removeprefix(f"{file.file} "))
+        out.print(f"  {name}: [yellow]{file.status}[/yellow] {reason}")
     if file.missing and file.status == "loaded":
         out.print(f"    without {_escape(', '.join(file.missing))}", style="dim")
     if file.ignored:

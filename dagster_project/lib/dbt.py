@@ -88,7 +88,10 @@ def as_of_date(settings: Settings) -> date:
                 run.reporting_currency,
                 run.first_currency,
                 run.last_currency,
-                (select min(ordered_at)::date from staging.stg_orders) as first_order_date
+                (
+                    select min(timezone(run.time_zone, timezone('UTC', ordered_at)))::date
+                    from staging.stg_orders
+                ) as first_order_date
             from intermediate.int_run__settings as run
             """
         ).fetchone()

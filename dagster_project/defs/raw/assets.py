@@ -63,7 +63,7 @@ def raw_files(
         )
     totals = {(total.connector, total.entity): total for total in report.entities}
     for held in report.held:
-        LOGGER.warning(f"held: {held.file}: {held.reason}")
+        LOGGER.warning(f"held: {held.reason}")
     for spec in _specs():
         connector, entity = spec.key.path
         counts = totals.get((connector, entity))

@@ -394,7 +394,8 @@ def _lost(row: LedgerRow) -> LedgerRow:
     return replace(
         row,
         status="held",
-        reason="its rows are no longer in the warehouse; put the file back into the landing folder",
+        reason=f"{row.file}: its rows are no longer in the warehouse; put the file back into the"
+        " landing folder",
         records=0,
         loaded=0,
         rejected=0,

@@ -59,8 +59,9 @@ def write_candidate(
 ) -> dict[str, Table]:
     """Copy schema `marts` of the build into a new `file`; return what the build holds, by table.
 
-    Views become tables with what they show now. Raises CheckFailed where the build has no marts,
-    duckdb.Error where reading or writing fails.
+    The tables are those with a description, or all of them where there are none. Views become
+    tables with what they show now. Raises CheckFailed where a mart is missing, duckdb.Error where
+    reading or writing fails.
     """
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -76,6 +77,10 @@ def write_candidate(
         shapes = _columns(connection, build)
         if not shapes:
             raise CheckFailed(f"{settings.build_file}: schema marts is empty, nothing to publish")
+        if missing := sorted(descriptions.keys() - shapes.keys()):
+            raise CheckFailed(f"{settings.build_file}: marts lacks {', '.join(missing)}")
+        if descriptions:  # what else lies there is left over from models that are gone
+            shapes = {name: shapes[name] for name in sorted(descriptions)}
         tables = {}
         for position, (name, columns) in enumerate(shapes.items(), start=1):
             progress(f"publishing marts.{name} ({position} of {len(shapes)})")
