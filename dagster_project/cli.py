@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
-from dagster_project.lib.errors import RegularsError
+from dagster_project.lib.errors import CheckFailed, RegularsError
 from dagster_project.lib.progress import LOGGER, say
 from dagster_project.lib.settings import Settings, load_settings, parse_as_of
 
@@ -113,7 +113,7 @@ def demo(
         )
         out.print(
             f"wrote a synthetic shop of {shop.customers:,} customers and {shop.orders:,} orders to"
-            f" {settings.landing / 'demo'} ({shop.size_bytes / 1e6:,.0f} MB)"
+            f" {_shown(settings.landing / 'demo')} ({shop.size_bytes / 1e6:,.0f} MB)"
         )
 
 
@@ -243,7 +243,7 @@ def _print_summary(settings: Settings) -> None:
     table.add_column(style="bold")
     table.add_column()
     table.add_row("Customers", f"{shop.customers:,} with {shop.orders:,} valid orders")
-    table.add_row("Net sales", f"{shop.net_sales:,.2f} {shop.currency}")
+    table.add_row("Net sales", f"{shop.net_sales:,.2f} {shop.currency}{_unnamed(shop.currency)}")
     table.add_row("Came back", _came_back(shop.repeat_customers, shop.customers))
     if shop.repurchase_rate_90_days is not None:
         table.add_row(
@@ -262,8 +262,10 @@ def _print_summary(settings: Settings) -> None:
     for warning in shop.warnings:
         what = f"{warning.table_name}: {warning.observed}. {warning.description}"
         table.add_row("", f"[yellow]warning:[/yellow] {_escape(what)}")
+    if shop.warnings:
+        table.add_row("", f"what they found is in {_shown(settings.build_dir / 'failing_rows')}")
     table.add_row("Books", f"{shop.balanced} of {shop.reconciled} sums balance to the cent")
-    table.add_row("Warehouse", str(settings.published_file))
+    table.add_row("Warehouse", _shown(settings.published_file))
     out.print(f"\n[bold]Your shop as of {shop.as_of:%d %B %Y}[/bold]")
     out.print(table, soft_wrap=False)
     for held in shop.held:
@@ -291,12 +293,10 @@ def _print_findings(findings: "Sequence[EntityFindings]") -> None:
     out.print("\n[bold]This gives[/bold]")
     for part in given:
         out.print(f"  {part.name}: {part.enables}")
-    missing = [part for part in entities if part not in given]
-    out.print("\n[bold]Would add[/bold]")
-    for part in missing:
-        out.print(f"  {part.name}: {part.enables}", style="dim")
+    missing = ", ".join(part.name for part in entities if part not in given)
+    out.print(f"  not there: {missing}; docs/contract.md says what each adds", style="dim")
     if "orders" not in {part.name for part in given}:
-        out.print("\n[red]no orders would be loaded: `regulars run` would fail[/red]")
+        raise CheckFailed("no orders would be loaded, so `regulars run` would fail")
 
 
 def _print_file(file: "FileFinding") -> None:
@@ -308,7 +308,7 @@ def _print_file(file: "FileFinding") -> None:
         out.print(f"  {name}: the same content as {_escape(file.duplicate_of or '')}")
     else:
         reason = _escape((file.reason or "").removeprefix(f"{file.file} "))
-        out.print(f"  {name}: [yellow]{file.status}[/yellow] {reason}")
+        out.print(f"  {name}: [yellow]{file.status}:[/yellow] {reason}")
     if file.missing and file.status == "loaded":
         out.print(f"    without {_escape(', '.join(file.missing))}", style="dim")
     if file.ignored:
@@ -318,6 +318,15 @@ def _print_file(file: "FileFinding") -> None:
         row = place or f"record {problem.example_row}"
         column = f"{problem.column}: " if problem.column else ""
         out.print(f"    {problem.rows:,} rejected, as {row}: {_escape(column + problem.reason)}")
+
+
+def _shown(path: Path) -> str:
+    """The path from here, where it lies below the working folder."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _unnamed(currency: str) -> str:
+    return " (no currency is named; set reporting_currency)" if currency == "XXX" else ""
 
 
 def _came_back(repeat_customers: int, customers: int) -> str:

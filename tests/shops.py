@@ -20,7 +20,7 @@ import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
-from dbt.parser.manifest import extended_mashumuro_decoder, extended_mashumaro_encoder
+from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_decoder
 
 from dagster_project.lib.dbt import as_of_date
 from dagster_project.lib.intake.intake import run_intake

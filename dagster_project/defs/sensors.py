@@ -31,4 +31,4 @@ def landing_folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Sk
     if time.time() - max(file.modified_ns for file in landed) / 1e9 < SETTLED_SECONDS:
         return dg.SkipReason("files are still being written")
     context.update_cursor(fingerprint)
-    return dg.RunRequest(run_key=fingerprint)
+    return dg.RunRequest()  # no run key: a file that comes back is a change too

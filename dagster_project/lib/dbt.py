@@ -73,6 +73,44 @@ def model_errors(target_dir: Path) -> str:
     )
 
 
+def check_orders(settings: Settings) -> None:
+    """What must hold before marts are built, said in words that help.
+
+    Raises CheckFailed where an order has no exchange rate, and where no order counts: a shop of
+    zeros must not replace a full one.
+    """
+    with duckdb.connect(str(settings.build_file), read_only=True) as connection:
+        unrated = connection.execute(
+            """
+            select distinct currency || ' to ' || reporting_currency || ' on ' || order_date
+            from intermediate.int_orders__dated
+            where exchange_rate is null
+            order by 1
+            """
+        ).fetchall()
+        reasons = connection.execute(
+            """
+            select coalesce(invalid_reason, ''), count(*)
+            from intermediate.int_orders__valued
+            group by 1
+            order by 2 desc
+            """
+        ).fetchall()
+    if unrated:
+        more = f" and for {len(unrated) - 3:,} more dates" if len(unrated) > 3 else ""
+        raise CheckFailed(
+            f"no exchange rate from {', '.join(text for (text,) in unrated[:3])}{more}: deliver it"
+            " in exchange_rates; a rate serves for 7 days"
+        )
+    if "" not in dict(reasons):
+        listed = ", ".join(f"{reason}: {orders:,}" for reason, orders in reasons)
+        raise CheckFailed(
+            f"none of the orders is valid ({listed}); where they have no merchandise value, neither"
+            " order_lines nor merchandise_amount was delivered: `regulars doctor` lists the columns"
+            " that were not read"
+        )
+
+
 def as_of_date(settings: Settings) -> date:
     """The date that the build speaks of.
 
@@ -95,9 +133,14 @@ def as_of_date(settings: Settings) -> date:
             from intermediate.int_run__settings as run
             """
         ).fetchone()
+        held = connection.execute(
+            "select reason from intermediate.int_intake__files where status = 'held' order by file"
+        ).fetchall()
     if row is None or row[5] is None:
+        why = "".join(f"; held: {reason}" for (reason,) in held)
         raise CheckFailed(
-            f"no orders were loaded from {settings.landing}; `regulars doctor` says what was found"
+            f"no orders were loaded from {settings.landing}{why}; `regulars doctor` says what was"
+            " found"
         )
     as_of: date = row[0]
     orders, reporting_currency, first_currency, last_currency, first_order_date = row[1:]

@@ -108,7 +108,7 @@ def test_marts_arrive_as_tables_with_types_constraints_and_comments(settings: Se
         "live": TableDescription(
             "Grain: one row per version.", {"gone": "x"}, "one row per version"
         ),
-        "not_built": TableDescription("x"),
+        "empty": TableDescription("Nothing."),
     }
     said: list[str] = []
     done = publish(
@@ -135,7 +135,7 @@ def test_marts_arrive_as_tables_with_types_constraints_and_comments(settings: Se
         assert [column[1] for column in columns if not column[3]] == ["order_id"]
         assert [column[4] for column in columns if column[4]] == ["The 'key'"]
         assert query("select table_name, comment from duckdb_tables() order by 1").fetchall() == [
-            ("empty", None),
+            ("empty", "Nothing."),
             ("fct_orders", "Grain: one order. Orders, it's said."),
             ("live", "Grain: one row per version."),
             ("publication", "Grain: one row. Which run this warehouse comes from;"
@@ -522,3 +522,16 @@ def test_no_space_leaves_the_published_version(settings: Settings) -> None:
     assert current_id(settings) == before
     go(settings)
     assert seen(settings) == [2]
+
+
+def test_only_described_tables_are_published_and_all_of_them(settings: Settings) -> None:
+    described = {"fct_orders": TableDescription("Grain: one row per order.")}
+    publication = publish(settings, run_id="r", as_of=AS_OF, descriptions=described)
+    assert list(publication.rows) == ["fct_orders"]
+    with pytest.raises(CheckFailed, match="marts lacks fct_gone"):
+        publish(
+            settings,
+            run_id="r",
+            as_of=AS_OF,
+            descriptions={**described, "fct_gone": TableDescription("")},
+        )

@@ -9,9 +9,14 @@ from dagster_dbt import DbtCliResource, dbt_assets
 
 from dagster_project.defs.dbt.project import Translator, dbt_project, manifest_path
 from dagster_project.defs.resources import Warehouse, no_retries
-from dagster_project.lib.dbt import as_of_date, build_arguments, model_errors
+from dagster_project.lib.dbt import (
+    as_of_date,
+    build_arguments,
+    check_orders,
+    model_errors,
+)
 from dagster_project.lib.errors import CheckFailed, RegularsError
-from dagster_project.lib.expectations.dbt_results import read_dbt_results
+from dagster_project.lib.expectations.dbt_results import failed_dbt_tests
 from dagster_project.lib.expectations.results import failure_message
 from dagster_project.lib.progress import say
 from dagster_project.lib.settings import Settings
@@ -58,11 +63,12 @@ def _build(
     yield from invocation.stream()
     if invocation.process.returncode == 0:
         as_of_date(settings)
+        check_orders(settings)
         return
     if errors := model_errors(target):
         raise RegularsError(errors)
     as_of_date(settings)
-    raise CheckFailed(failure_message(read_dbt_results(target, context.run_id)))
+    raise CheckFailed(failure_message(failed_dbt_tests(settings, target, context.run_id)))
 
 
 def _row_counts(

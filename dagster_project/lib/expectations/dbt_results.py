@@ -2,11 +2,16 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dagster_project.lib.expectations.results import CheckResult, first_line
+import duckdb
 
+from dagster_project.lib.expectations.results import CheckResult, first_line, keep_failing_rows
+from dagster_project.lib.settings import Settings
+
+NOT_RUN = "not run: what it tests was not built"
 _ORDER = ("raw", "seeds", "staging", "intermediate", "marts")
 
 
@@ -21,6 +26,29 @@ def read_dbt_results(target_dir: Path, run_id: str) -> list[CheckResult]:
     ]
 
 
+def failed_dbt_tests(settings: Settings, target_dir: Path, run_id: str) -> list[CheckResult]:
+    """The critical data tests that failed in dbt's last call, with the rows that they found.
+
+    Those that were not run, for what they test was not built, are left out.
+    """
+    run = json.loads((target_dir / "run_results.json").read_text(encoding="utf-8"))
+    queries = {
+        outcome["unique_id"].split(".")[2]: outcome.get("compiled_code") or ""
+        for outcome in run["results"]
+        if outcome["unique_id"].startswith("test.")
+    }
+    failed = []
+    with duckdb.connect(str(settings.build_file), read_only=True) as connection:
+        for result in read_dbt_results(target_dir, run_id):
+            if result.passed or result.severity != "critical" or result.observed == NOT_RUN:
+                continue
+            path = settings.build_dir / "failing_rows" / f"{result.check_id}.csv"
+            query = queries.get(result.check_id.rsplit(".", 1)[1], "")
+            rows = keep_failing_rows(connection, query, [], path)
+            failed.append(replace(result, failing_rows=rows))
+    return failed
+
+
 def _result(
     manifest: Mapping[str, Any], test: Mapping[str, Any], outcome: Mapping[str, Any], run_id: str
 ) -> CheckResult:
@@ -30,7 +58,7 @@ def _result(
     if status in ("pass", "warn", "fail"):
         observed = f"{outcome['failures'] or 0:,} failing rows"
     elif status == "skipped":
-        observed = "not run: what it tests was not built"
+        observed = NOT_RUN
     else:
         # the first line names the test only
         lines = (outcome["message"] or status).splitlines()

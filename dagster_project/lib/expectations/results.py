@@ -1,8 +1,9 @@
 """What a check found: the shape that every check ends in, how it is said, where it is kept."""
 
+import csv
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -27,7 +28,26 @@ class CheckResult:
     failing_rows: Path | None = None
 
 
+MAX_FAILING_ROWS = 1000
 _COLUMNS = [field.name for field in fields(CheckResult) if field.name != "failing_rows"]
+
+
+def keep_failing_rows(
+    connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[object], path: Path
+) -> Path | None:
+    """Write up to 1,000 rows of a query to a private CSV file; None where there is none to ask."""
+    if not query:
+        return None
+    try:
+        found = connection.execute(f"select * from ({query}\n) limit {MAX_FAILING_ROWS}", values)
+        rows = [[column[0] for column in found.description or []], *found.fetchall()]
+    except duckdb.Error:  # the check has failed with or without them
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
 
 
 def failure_message(results: Iterable[CheckResult]) -> str:
@@ -35,6 +55,7 @@ def failure_message(results: Iterable[CheckResult]) -> str:
     return "\n".join(
         f"{result.layer}.{result.table_name}: {result.expectation}: {result.observed}"
         + (f"; failing rows in {result.failing_rows}" if result.failing_rows else "")
+        + ("" if result.check_id.endswith(result.description) else f" ({result.description})")
         for result in results
         if not result.passed and result.severity == "critical"
     )

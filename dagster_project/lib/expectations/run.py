@@ -1,7 +1,5 @@
 """Running the suites of a layer inside DuckDB."""
 
-import csv
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from dagster_project.lib.errors import BusyError
-from dagster_project.lib.expectations.results import CheckResult, first_line
+from dagster_project.lib.expectations.results import CheckResult, first_line, keep_failing_rows
 from dagster_project.lib.expectations.suites import Check, Suite, load_suites
 from dagster_project.lib.settings import EXPECTATIONS_DIR, Settings
 
 if TYPE_CHECKING:
     from dagster_project.lib.expectations.engine import Engine, Outcome
-
-MAX_FAILING_ROWS = 1000
 
 
 def run_checks(
@@ -92,7 +88,10 @@ def _check_table(
         passed, observed, failing = False, problem, None
         if outcome := outcomes.get(check.check_id):
             passed, observed = _verdict(check, outcome, rows)
-            failing = None if passed else _keep_failing_rows(connection, suite, check, folder)
+            if not passed:
+                query, values = failing_rows_query(suite.relation, check)
+                path = folder / f"{check.check_id}.csv"
+                failing = keep_failing_rows(connection, query, values, path)
         results.append(
             CheckResult(
                 check_id=check.check_id,
@@ -140,25 +139,6 @@ def _verdict(check: Check, outcome: "Outcome", rows: int) -> tuple[bool, str]:
             return outcome.success, observed + unit
         case value:
             return outcome.success, str(value)
-
-
-def _keep_failing_rows(
-    connection: duckdb.DuckDBPyConnection, suite: Suite, check: Check, folder: Path
-) -> Path | None:
-    query, values = failing_rows_query(suite.relation, check)
-    if not query:
-        return None
-    try:
-        found = connection.execute(f"select * from ({query}\n) limit {MAX_FAILING_ROWS}", values)
-        rows = [[column[0] for column in found.description or []], *found.fetchall()]
-    except duckdb.Error:  # the check has failed with or without them
-        return None
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{check.check_id}.csv"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(rows)
-    return path
 
 
 def failing_rows_query(relation: str, check: Check) -> tuple[str, list[Any]]:

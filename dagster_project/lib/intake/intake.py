@@ -97,12 +97,13 @@ def run_intake(
         write_ledger(ledger_file, before)
     selected, landed = find_landed(settings, connectors)
     _check_one_shop(settings, selected, before)
-    run = _Run(settings, connectors, now, {(row.connector, row.file): row for row in before})
+    known = {(row.connector, row.file): row for row in before}
+    run = _Run(settings, connectors, now, known, progress or (lambda message: None))
     try:
         for file in landed:
-            if progress:
-                progress(f"reading {file.path} ({file.bytes / 1e6:,.1f} MB)")
             run.take(file)
+        if run.unchanged:
+            run.say(f"files that have not changed: {run.unchanged}")
         run.settle()
         run.commit(ledger_file)
     except OSError as error:
@@ -125,6 +126,8 @@ class _Run:
     connectors: Mapping[str, Connector]
     now: datetime
     rows: dict[tuple[str | None, str], LedgerRow]
+    say: Callable[[str], None]
+    unchanged: int = 0
     past: dict[Key, Brought] = field(default_factory=dict)  # as the last run left it
     brought: dict[Key, Brought] = field(default_factory=dict)  # in the present shape
     staged: dict[Path, Path] = field(default_factory=dict)  # where it goes -> where it lies
@@ -165,7 +168,9 @@ class _Run:
             and _key(old) in self.brought
             and not file.refused
         ):
+            self.unchanged += 1
             return
+        self.say(f"reading {file.path} ({file.bytes / 1e6:,.1f} MB)")
         kept = old.active_sha256 if old and old.entity == file.entity.name else None
         sha256 = None
         try:
@@ -426,6 +431,8 @@ def _prepare(
     raw = settings.raw_dir
     for folder in (raw, settings.build_dir, settings.build_dir / "tmp"):
         private_folder(folder)
+    for left_by_a_killed_run in raw.rglob(".*"):
+        left_by_a_killed_run.unlink()
     row = (
         as_of,
         settings.time_zone,

@@ -41,6 +41,8 @@ def find_landed(
     for connector in selected:
         if connector not in connectors:
             raise InputError(f"there is no connector {connector!r}; {known}")
+    if landing.is_file():
+        raise InputError(f"{landing} is a file; name the folder that it lies in")
     if not landing.is_dir():
         raise InputError(f"the landing folder {landing} does not exist; create it and put files in")
     folders, loose = _entries(landing)

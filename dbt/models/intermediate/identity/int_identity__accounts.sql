@@ -20,7 +20,9 @@ with
 
         select
             account_id,
-            max_by(email_hash, ordered_at) as email_hash,
+            max_by(email_hash, (ordered_at, order_id)) filter (
+                where email_hash is not null
+            ) as email_hash,
             min(ordered_at) as first_ordered_at
         from {{ ref("int_orders__dated") }}
         where account_id is not null

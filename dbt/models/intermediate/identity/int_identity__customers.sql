@@ -3,7 +3,16 @@ with
 
     accounts as (select * from {{ ref("int_identity__accounts") }}),
 
-    delivered as (select * from {{ ref("stg_customers") }}),
+    delivered as (
+
+        select customers.*
+        from {{ ref("stg_customers") }} as customers
+        cross join {{ ref("int_run__settings") }} as settings
+        where
+            customers.created_at is null
+            or {{ shop_date("customers.created_at", "settings.time_zone") }} <= settings.as_of_date
+
+    ),
 
     ranked as (
 

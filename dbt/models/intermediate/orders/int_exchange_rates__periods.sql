@@ -15,7 +15,7 @@ with
         select
             rates.to_currency as currency,
             rates.rate_date,
-            cast(1 / cast(rates.rate as double) as decimal(18, 8)) as rate,
+            cast(1 / cast(rates.rate as double) as decimal(28, 14)) as rate,
             2 as preference
         from rates
         inner join settings on rates.from_currency = settings.reporting_currency
@@ -32,7 +32,7 @@ with
 
 select
     currency,
-    cast(rate as decimal(28, 8)) as rate,
+    cast(rate as decimal(28, 14)) as rate,
     rate_date as valid_from,
     least(
         {{ add_days("rate_date", 7) }},

@@ -111,7 +111,9 @@ with
         inner join currencies as reporting on orders.reporting_currency = reporting.currency
         cross join settings
         left join accounts on orders.account_id = accounts.account_id
-        left join emails on orders.account_id is null and orders.email_hash = emails.email_hash
+        left join
+            emails
+            on case when orders.account_id is null then orders.email_hash end = emails.email_hash
         left join lines on orders.order_id = lines.order_id
         left join refunds on orders.order_id = refunds.order_id
         left join payments on orders.order_id = payments.order_id

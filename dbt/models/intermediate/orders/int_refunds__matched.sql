@@ -65,8 +65,8 @@ with
             and refunds.stated_line_number = lines.line_number
         left join
             only_lines
-            on refunds.stated_order_id = only_lines.order_id
-            and refunds.stated_line_number is null
+            on case when refunds.stated_line_number is null then refunds.stated_order_id end
+            = only_lines.order_id
 
     ),
 

@@ -9,8 +9,12 @@ with
 
         select
             product_id,
-            max_by(product_name, order_date) filter (where product_name is not null) as name,
-            max_by(category, order_date) filter (where category is not null) as category
+            max_by(product_name, (order_date, order_id, line_number)) filter (
+                where product_name is not null
+            ) as name,
+            max_by(category, (order_date, order_id, line_number)) filter (
+                where category is not null
+            ) as category
         from {{ ref("int_order_lines__priced") }}
         where product_id is not null
         group by product_id

@@ -116,7 +116,11 @@ with
                 then 'without order'
                 else 'sale'
             end as category,
-            coalesce(refunds.currency, orders.currency, settings.reporting_currency) as currency,
+            coalesce(
+                refunds.currency,
+                case when not orders.is_after_as_of then orders.currency end,
+                settings.reporting_currency
+            ) as currency,
             refunds.amount
         from {{ ref("stg_refunds") }} as refunds
         cross join settings

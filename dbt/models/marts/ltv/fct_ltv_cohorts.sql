@@ -10,18 +10,23 @@ with
 
     ),
 
+    cohorts as (
+
+        select cohort_month, acquisition_channel, count(*) as customers
+        from customers
+        group by cohort_month, acquisition_channel
+
+    ),
+
     cells as (
 
         select
-            customers.cohort_month,
-            customers.acquisition_channel,
+            cohorts.*,
             months.month_start,
             months.is_complete,
-            {{ months_between("customers.cohort_month", "months.month_start") }} as month_since,
-            count(*) as customers
-        from customers
-        inner join months on customers.cohort_month <= months.month_start
-        group by 1, 2, 3, 4, 5
+            {{ months_between("cohorts.cohort_month", "months.month_start") }} as month_since
+        from cohorts
+        inner join months on cohorts.cohort_month <= months.month_start
 
     ),
 

@@ -8,9 +8,15 @@ with
 
     ),
 
+    -- A refund that belongs to no order may come before the first order: it counts in the first
+    -- month.
     entries as (
 
-        select *, {{ month_start("entry_date") }} as month_start
+        select
+            *,
+            greatest(
+                {{ month_start("entry_date") }}, (select min(month_start) from months)
+            ) as month_start
         from {{ ref("int_sales__entries") }}
 
     ),

@@ -1,7 +1,5 @@
 with
 
-    settings as (select * from {{ ref("int_run__settings") }}),
-
     customers as (select * from {{ ref("int_customers__acquired") }}),
 
     months as (

@@ -25,7 +25,7 @@ select
     lines.category,
     lines.line_type,
     lines.currency,
-    cast(lines.line_number as integer) as line_number,
+    lines.line_number,
     lines.quantity,
     lines.unit_price,
     lines.line_amount as line_amount_order_currency,

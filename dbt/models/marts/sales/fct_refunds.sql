@@ -14,7 +14,7 @@ select
     refunds.match_rule,
     refunds.reason,
     refunds.currency,
-    cast(refunds.line_number as integer) as line_number,
+    refunds.line_number,
     refunds.amount,
     refunds.amount_refund_currency,
     coalesce(orders.is_valid, true) as is_counted,

@@ -1,0 +1,56 @@
+"""The dbt unit tests beside the models: windows, dates, borders."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dagster_project.lib.settings import DBT_DIR, Settings
+from tests.shops import dbt, rebuild, settings_of, write_csv
+
+
+@pytest.fixture(scope="module")
+def smallest_shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """One order: enough for every table that a unit test takes its columns from."""
+    folder = tmp_path_factory.mktemp("smallest")
+    order = {"order_id": "a", "ordered_at": "2024-02-29 12:00:00", "merchandise_amount": "1"}
+    write_csv(folder / "landing" / "files" / "orders.csv", [order])
+    return rebuild(settings_of(folder / "landing", folder / "warehouse"))
+
+
+def written_unit_tests() -> dict[str, str]:
+    """The model of each unit test by its name."""
+    return {
+        test["name"]: test["model"]
+        for path in DBT_DIR.joinpath("models").rglob("*.yml")
+        for test in yaml.safe_load(path.read_text(encoding="utf-8")).get("unit_tests", [])
+    }
+
+
+def test_every_unit_test_of_a_model_passes(smallest_shop: Settings) -> None:
+    dbt(smallest_shop, "test", "--select", "test_type:unit")
+    results = next(Path(smallest_shop.build_dir).rglob("run_results.json"))
+    outcomes = {
+        result["unique_id"].split(".")[-1]: result["status"]
+        for result in json.loads(results.read_text(encoding="utf-8"))["results"]
+    }
+    assert outcomes == dict.fromkeys(written_unit_tests(), "pass")
+
+
+# These hand rows on as they are.
+WITHOUT_LOGIC = {
+    "dim_products",
+    "fct_check_results",
+    "fct_intake_files",
+    "fct_rejected_rows",
+    "int_intake__files",
+    "int_intake__rejected_rows",
+    "int_quality__check_results",
+}
+
+
+def test_every_model_that_decides_something_has_a_unit_test() -> None:
+    folders = [DBT_DIR / "models" / layer for layer in ("intermediate", "marts")]
+    names = {path.stem for folder in folders for path in folder.rglob("*.sql")}
+    assert names - set(written_unit_tests().values()) == WITHOUT_LOGIC
