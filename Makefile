@@ -6,7 +6,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := False
 
-.PHONY: help run test dev lint types format docs clean
+.PHONY: help run test test-long dev lint types format docs clean
 
 help: ## Say what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,9 @@ landing/demo: | .venv/.run
 
 test: .venv/.dev ## Run the whole suite.
 	$(BIN)/python -m pytest
+
+test-long: .venv/.dev ## Run the tests that take minutes: more kills, more dates, Dagster in processes of its own.
+	$(BIN)/python -m pytest -m long
 
 dev: .venv/.run ## Open Dagster on the same code.
 	DAGSTER_HOME=$(CURDIR)/dagster_home $(BIN)/dg dev

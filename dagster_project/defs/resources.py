@@ -31,7 +31,7 @@ class Warehouse(dg.ConfigurableResource[Any]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Any]:
         self._settings = load_settings()
-        with warehouse_lock(self._settings, context.run_id or ""):
+        with warehouse_lock(self._settings, context.run.run_id if context.run else ""):
             yield self
 
 

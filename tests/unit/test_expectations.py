@@ -300,7 +300,7 @@ def test_ids_labels_and_severity(settings: Settings) -> None:
     assert failure_message(results) == (
         f"staging.bad_orders: {label}: 6 of 10 rows (60 %);"
         f" failing rows in {settings.build_dir}/failing_rows/staging.bad_orders.amount_again.csv"
-            " (a bound for this test)"
+        " (a bound for this test)"
     )
     assert (results[0].run_id, results[0].description) == ("run-1", "a bound for this test")
 

@@ -68,7 +68,7 @@ def _build(
     if errors := model_errors(target):
         raise RegularsError(errors)
     as_of_date(settings)
-    raise CheckFailed(failure_message(failed_dbt_tests(settings, target, context.run_id)))
+    raise CheckFailed(failure_message(failed_dbt_tests(settings, target, context.run.run_id)))
 
 
 def _row_counts(

@@ -27,7 +27,7 @@ def published_warehouse(
     with no_retries():
         publication = publish(
             settings,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             as_of=as_of_date(settings),
             descriptions=mart_descriptions(),
         )

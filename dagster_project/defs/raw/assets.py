@@ -59,7 +59,10 @@ def raw_files(
 ) -> Iterator[dg.MaterializeResult[None]]:
     with no_retries():
         report = run_intake(
-            warehouse.settings, as_of=parse_as_of(config.as_of), run_id=context.run_id, progress=say
+            warehouse.settings,
+            as_of=parse_as_of(config.as_of),
+            run_id=context.run.run_id,
+            progress=say,
         )
     totals = {(total.connector, total.entity): total for total in report.entities}
     for held in report.held:

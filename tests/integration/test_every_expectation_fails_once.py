@@ -1,0 +1,254 @@
+"""Every bound in expectations/ holds on the synthetic shop and fails on a fault planted in it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dagster_project.lib.expectations.run import run_checks
+from dagster_project.lib.expectations.suites import LAYERS, Check, load_suites
+from dagster_project.lib.settings import Settings, load_settings
+
+CHECKS = {
+    check.check_id: (suite.layer, suite.table, check)
+    for layer in LAYERS
+    for suite in load_suites(layer)
+    for check in suite.checks
+}
+
+
+def one_row(change: str, where: str = "true") -> str:
+    """Changes the first row that meets a condition."""
+    return (
+        f"update {{table}} set {change}"
+        f" where rowid = (select min(rowid) from {{table}} where {where})"
+    )
+
+
+def raw_row(**values: str) -> str:
+    """A further raw file with one record: an existing one, or an empty one, with these values."""
+    columns = ", ".join(f"{value} as {name}" for name, value in values.items())
+    return (
+        f"copy (select rows.* replace ({columns})"
+        " from (select 1) left join read_parquet('{folder}/*.parquet') as rows on true limit 1)"
+        " to '{folder}/planted.parquet'"
+    )
+
+
+A_SECOND_ROW = "insert into {table} from {table} limit 1"
+NO_ROWS = "delete from {table}"
+LEDGER = {"records": "1000", "loaded": "1000", "rejected": "0", "status": "'loaded'"}
+
+# The fault that each check is there for, close to its bound: SQL, with {table} for the table that
+# is checked and {folder} for that of a raw table. A row that comes twice is planted for each grain.
+FAULTS = {
+    "raw.cdnow__sample_transactions.expect_column_values_to_be_between.purchased_at": raw_row(
+        purchased_at="timestamp '1998-06-30 00:00:01'"
+    ),
+    "raw.cdnow__transactions.expect_column_values_to_be_between.purchased_at": raw_row(
+        purchased_at="timestamp '1996-12-31 23:59:59'"
+    ),
+    "raw.demo__orders.expect_column_min_to_be_between.placed_at": raw_row(
+        placed_at="timestamp '1993-12-31 23:59:59'"
+    ),
+    "raw.files__orders.expect_column_min_to_be_between.ordered_at": raw_row(
+        ordered_at="timestamp '1993-12-31 23:59:59'"
+    ),
+    "raw.intake__files.records_are_loaded_or_rejected": raw_row(**LEDGER | {"loaded": "999"}),
+    "raw.intake__files.most_records_of_a_file_fit": raw_row(
+        **LEDGER | {"loaded": "499", "rejected": "501"}
+    ),
+    "raw.intake__files.few_records_are_rejected": raw_row(
+        **LEDGER | {"records": "10", "loaded": "7", "rejected": "3"}
+    ),
+    "raw.intake__files.no_file_is_held": raw_row(**LEDGER | {"status": "'held'"}),
+    "raw.intake__files.every_file_is_recognised": raw_row(**LEDGER | {"status": "'unrecognised'"}),
+    "raw.olist__orders.expect_column_min_to_be_between.order_purchase_timestamp": raw_row(
+        order_purchase_timestamp="timestamp '2015-12-31 23:59:59'"
+    ),
+    "staging.stg_exchange_rates.expect_column_values_to_be_between.rate": one_row("rate = 0"),
+    "staging.stg_exchange_rates.rates_of_a_pair_do_not_jump": one_row("rate = 2.6 * rate"),
+    "staging.stg_order_lines.expect_column_values_to_be_between.quantity": one_row("quantity = -1"),
+    "staging.stg_order_lines.goods_have_no_negative_price": one_row(
+        "unit_price = -0.01, line_type = null"
+    ),
+    "staging.stg_order_lines.lines_have_their_order": one_row("order_id = 'unheard of'"),
+    "staging.stg_orders.expect_table_row_count_to_be_between": NO_ROWS,
+    "staging.stg_orders.expect_column_values_to_be_between.merchandise_amount": one_row(
+        "merchandise_amount = -0.01"
+    ),
+    "staging.stg_orders.expect_column_values_to_be_between.shipping_amount": one_row(
+        "shipping_amount = -0.01"
+    ),
+    "staging.stg_payments.expect_column_values_to_be_between.amount": one_row("amount = -0.01"),
+    "staging.stg_payments.payments_have_their_order": one_row("order_id = 'unheard of'"),
+    "staging.stg_products.expect_column_values_to_be_between.unit_cost": one_row(
+        "unit_cost = -0.01"
+    ),
+    "staging.stg_refunds.refunds_belong_to_somebody": one_row(
+        "order_id = null, customer_id = null"
+    ),
+    "intermediate.int_identity__accounts.few_accounts_are_one_person": (
+        "update {table} set customer_id = 'everybody'"
+        " where rowid in (select rowid from {table} limit 21)"
+    ),
+    "intermediate.int_order_lines__priced.discounts_stay_below_the_line": one_row(
+        "discount_order_currency = gross_sales_order_currency + 0.01", "line_type = 'merchandise'"
+    ),
+    "intermediate.int_orders__dated.expect_column_values_to_not_be_null.exchange_rate": one_row(
+        "exchange_rate = null"
+    ),
+    "intermediate.int_orders__valued.most_orders_are_valid": (
+        "update {table} set is_valid = rowid % 100 < 48"
+    ),
+    "intermediate.int_orders__valued.most_orders_have_a_customer": (
+        "update {table} set customer_id = null where rowid % 100 < 54"
+    ),
+    "intermediate.int_orders__valued.refunds_stay_below_the_order": one_row(
+        "net_sales_order_currency = -0.01", "is_valid"
+    ),
+    "intermediate.int_orders__valued.payments_meet_the_orders": (
+        "update {table} set payment_amount = 2.1 * payment_amount"
+    ),
+    "intermediate.int_purchases__occasions"
+    ".expect_column_values_to_be_between.days_since_first_purchase": one_row(
+        "days_since_first_purchase = -1"
+    ),
+    "intermediate.int_purchases__occasions.purchase_numbers_have_no_gap": one_row(
+        "purchase_number = 3", "purchase_number = 2 and next_purchase_date is null"
+    ),
+    "intermediate.int_refunds__matched.expect_column_values_to_not_be_null.exchange_rate": one_row(
+        "exchange_rate = null"
+    ),
+    "intermediate.int_refunds__matched.refunds_are_in_the_currency_of_their_order": one_row(
+        "currency = 'XXX'", "order_currency is not null"
+    ),
+    "intermediate.int_run__settings.expect_table_row_count_to_be_between": A_SECOND_ROW,
+    "intermediate.int_refunds__matched.refunds_are_of_goods": (
+        "update {table} set order_id = line.order_id, line_number = line.line_number"
+        " from (from intermediate.int_order_lines__priced where line_type = 'postage' limit 1)"
+        " as line where refund_id = (select min(refund_id) from {table})"
+    ),
+    "marts.dim_customers.expect_table_row_count_to_be_between": NO_ROWS,
+    "marts.dim_customers.occasions_consist_of_orders": one_row("purchase_count = order_count + 1"),
+    "marts.dim_customers.no_customer_is_half_the_shop": one_row(
+        "net_sales = 1.01 * (select sum(net_sales) from {table})"
+    ),
+    "marts.dim_customers.no_customer_is_a_till": one_row(
+        "order_count = 0.06 * (select sum(order_count) from {table})"
+    ),
+    "marts.fct_growth_accounting.buyers_return_or_are_dormant": one_row(
+        "dormant_customers = dormant_customers + 1"
+    ),
+    "marts.fct_ltv_cohorts.expect_column_values_to_be_between.month_since": one_row(
+        "month_since = -1"
+    ),
+    "marts.fct_ltv_windows.value_needs_mature_customers": one_row("mature_customers = 0"),
+    "marts.fct_next_purchase_rates.expect_column_values_to_be_between.naive_rate": one_row(
+        "naive_rate = 1.01"
+    ),
+    "marts.fct_next_purchase_rates.reached_is_continued_before": one_row(
+        "reached = reached - 1", "purchase_number = 2"
+    ),
+    "marts.fct_orders.expect_table_row_count_to_be_between": NO_ROWS,
+    "marts.fct_orders.no_order_is_a_thousand_orders": one_row(
+        "gross_sales = 1001 * (select median(gross_sales) from {table} where is_valid)", "is_valid"
+    ),
+    "marts.fct_purchase_gaps.percentiles_rise": one_row("p50_days = p95_days + 1"),
+    "marts.fct_reconciliation.expect_compound_columns_to_be_unique.check_name+category+currency": (
+        "insert into {table} from {table} where currency is not null limit 1"
+    ),
+    "marts.fct_reconciliation.expect_column_values_to_not_be_null.is_balanced": one_row(
+        "is_balanced = null"
+    ),
+    "marts.fct_reconciliation.expect_column_values_to_be_in_set.is_balanced": one_row(
+        "is_balanced = false"
+    ),
+    "marts.fct_refunds.expect_column_values_to_be_between.amount": one_row("amount = -0.01"),
+    "marts.fct_refunds.most_refunds_find_their_order": (
+        "update {table} set match_rule = 'none' where rowid % 100 < 22"
+    ),
+    "marts.fct_repeat_revenue_monthly"
+    ".expect_column_values_to_be_between.returning_customer_rate": one_row(
+        "returning_customer_rate = 1.01"
+    ),
+    "marts.fct_repeat_revenue_monthly"
+    ".expect_column_values_to_be_between.repeat_revenue_share": one_row(
+        "repeat_revenue_share = 2.01"
+    ),
+    "marts.fct_repurchase_rates.expect_column_values_to_be_between.repurchase_rate": one_row(
+        "repurchase_rate = 1.01"
+    ),
+    "marts.fct_repurchase_rates.parts_stay_below_the_whole": one_row(
+        "repurchased = mature_customers + 1"
+    ),
+    "marts.fct_retention_cohorts.expect_column_values_to_be_between.retention_in_month": one_row(
+        "retention_in_month = 1.01"
+    ),
+    "marts.fct_retention_cohorts.expect_column_values_to_be_between.retention_from_month": one_row(
+        "retention_from_month = 1.01"
+    ),
+    "marts.fct_retention_cohorts.everybody_is_active_at_first": one_row(
+        "active_in_month = customers - 1", "month_since = 0"
+    ),
+    "marts.fct_sales_daily.expect_column_values_to_be_between.orders": one_row("orders = -1"),
+    "marts.fct_sales_daily.no_busy_day_is_missing": """
+        update {table} set orders = 28 * 20
+        where rowid = (select rowid from {table} order by sales_date desc limit 1 offset 50);
+        delete from {table}
+        where sales_date = (select max(sales_date) + 1 from {table} where orders = 28 * 20)
+    """,
+}
+
+
+def fault_of(check: Check) -> str:
+    is_grain = check.type.endswith("_be_unique")
+    fault = FAULTS.get(check.check_id, A_SECOND_ROW if is_grain else "")
+    assert fault, f"no fault is planted for {check.check_id}: add one to FAULTS in {__file__}"
+    return fault
+
+
+@pytest.fixture
+def copy(demo: Path, tmp_path: Path) -> Callable[[str], Settings]:
+    """Copies what the checks of a layer read."""
+
+    def copied(layer: str) -> Settings:
+        settings = load_settings(warehouse=tmp_path)
+        if layer == "raw":
+            shutil.copytree(demo / "raw", settings.raw_dir)
+        settings.build_dir.mkdir()
+        shutil.copy(demo / "build" / "build.duckdb", settings.build_file)
+        return settings
+
+    return copied
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_expectation_holds_on_the_synthetic_shop(
+    copy: Callable[[str], Settings], layer: str
+) -> None:
+    results = run_checks(copy(layer), layer, "test")
+    assert {result.check_id for result in results} == {
+        check_id for check_id, (own_layer, _, _) in CHECKS.items() if own_layer == layer
+    }
+    assert [(result.check_id, result.observed) for result in results if not result.passed] == []
+
+
+@pytest.mark.parametrize("check_id", CHECKS)
+def test_a_planted_fault_fails_the_expectation(
+    copy: Callable[[str], Settings], check_id: str
+) -> None:
+    layer, table, check = CHECKS[check_id]
+    fault = fault_of(check)
+    settings = copy(layer)
+    folder = settings.raw_dir.joinpath(*table.split("__", 1))
+    with duckdb.connect() if layer == "raw" else duckdb.connect(str(settings.build_file)) as build:
+        build.execute(fault.format(table=f"{layer}.{table}", folder=folder))
+    results = run_checks(settings, layer, "test", [table])
+    assert check_id in {result.check_id for result in results if not result.passed}
+
+
+def test_every_planted_fault_belongs_to_an_expectation() -> None:
+    assert FAULTS.keys() <= CHECKS.keys()
