@@ -201,6 +201,7 @@ def _refresh(settings: Settings, as_of: str) -> None:
     _listen()
     settings.build_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = settings.build_dir / "run.log"
+    log.touch(mode=0o600)
     with log.open("w") as file, redirect_stdout(file), redirect_stderr(file):
         import dagster as dg
 

@@ -73,6 +73,12 @@ def model_errors(target_dir: Path) -> str:
     )
 
 
+def keep_private(settings: Settings) -> None:
+    """What dbt has written is for its owner only, like the raw layer that it was made of."""
+    if settings.build_file.exists():
+        settings.build_file.chmod(0o600)
+
+
 def check_orders(settings: Settings) -> None:
     """What must hold before marts are built, said in words that help.
 

@@ -259,3 +259,9 @@ def test_publishing_between_arrivals_changes_nothing_in_the_end(
             run_intake(settings, as_of=AS_OF, run_id="test")
         rebuild(settings, as_of=AS_OF)
         assert (contents(settings) == contents(all_at_once)) == (names == (fourth,))
+
+
+def test_build_and_log_are_for_their_owner_only(demo: Path) -> None:
+    for name in ("build.duckdb", "run.log"):
+        assert (demo / "build" / name).stat().st_mode & 0o077 == 0
+    assert (demo / "raw").stat().st_mode & 0o077 == 0

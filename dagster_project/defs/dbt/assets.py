@@ -13,6 +13,7 @@ from dagster_project.lib.dbt import (
     as_of_date,
     build_arguments,
     check_orders,
+    keep_private,
     model_errors,
 )
 from dagster_project.lib.errors import CheckFailed, RegularsError
@@ -61,6 +62,7 @@ def _build(
         build_arguments(), context=context, target_path=target, raise_on_error=False
     )
     yield from invocation.stream()
+    keep_private(settings)
     if invocation.process.returncode == 0:
         as_of_date(settings)
         check_orders(settings)
