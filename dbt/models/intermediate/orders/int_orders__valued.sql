@@ -17,7 +17,6 @@ with
 
         select
             order_id,
-            count(*) as lines,
             sum(gross_sales) as gross_sales,
             sum(gross_sales_order_currency) as gross_sales_order_currency,
             sum(discount_amount) as discount_amount,
@@ -36,8 +35,7 @@ with
         select
             order_id,
             sum(amount) as refund_amount,
-            sum(amount_refund_currency) as refund_order_currency,
-            sum(amount) filter (where match_rule = 'order') as unallocated_refund_amount
+            sum(amount_refund_currency) as refund_order_currency
         from {{ ref("int_refunds__matched") }}
         where order_id is not null
         group by order_id
@@ -78,7 +76,6 @@ with
         select
             orders.*,
             coalesce(accounts.customer_id, emails.customer_id) as customer_id,
-            lines.lines,
             {{ money("coalesce(lines.gross_sales, 0)") }} as gross_sales,
             {{ money("coalesce(lines.gross_sales_order_currency, 0)") }}
             as gross_sales_order_currency,
@@ -86,8 +83,6 @@ with
             {{ money("coalesce(lines.discount_order_currency, 0)") }} as discount_order_currency,
             {{ money("coalesce(refunds.refund_amount, 0)") }} as refund_amount,
             {{ money("coalesce(refunds.refund_order_currency, 0)") }} as refund_order_currency,
-            {{ money("coalesce(refunds.unallocated_refund_amount, 0)") }}
-            as unallocated_refund_amount,
             {{ money("coalesce(lines.cost, 0)") }} as cost_of_goods,
             {{ money("coalesce(lines.sales_with_known_cost, 0)") }} as sales_with_known_cost,
             {{ money("payments.payment_order_currency") }} as payment_order_currency,
@@ -148,7 +143,6 @@ select
     gross_sales,
     discount_amount_reporting as discount_amount,
     refund_amount,
-    unallocated_refund_amount,
     {{ money("gross_sales - discount_amount_reporting - refund_amount") }} as net_sales,
     {{ money("gross_sales_order_currency - discount_order_currency - refund_order_currency") }}
     as net_sales_order_currency,
