@@ -6,5 +6,4 @@ daily_refresh = dg.define_asset_job(
     "daily_refresh",
     selection=dg.AssetSelection.all() - dg.AssetSelection.assets(["quality", "check_results"]),
     description="Load what has landed, build, check, publish.",
-    tags={"dagster/concurrency_key": "regulars_warehouse"},
 )
