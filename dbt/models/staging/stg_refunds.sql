@@ -21,6 +21,8 @@ select
     {{ source_key("order_id", "order") }} as order_id,
     latest.line_number,
     {{ source_key("customer_id", "customer") }} as customer_id,
+    {{ source_key("product_id", "product") }} as product_id,
+    coalesce(latest.line_type, 'merchandise') as line_type,
     latest.currency,
     latest.reason,
     latest.amount,

@@ -37,7 +37,7 @@ with
             sum(amount) as refund_amount,
             sum(amount_refund_currency) as refund_order_currency
         from {{ ref("int_refunds__matched") }}
-        where order_id is not null
+        where order_id is not null and line_type = 'merchandise'
         group by order_id
 
     ),

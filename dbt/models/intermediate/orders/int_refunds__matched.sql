@@ -1,8 +1,10 @@
 -- 1. A refund belongs to the order it names (order), and to the line it names or the only
 -- merchandise line (line).
--- 2. A refund whose order is not known keeps its own date and belongs to the customer it names
+-- 2. One that names no order belongs to the same customer's latest earlier order of the same
+-- product (customer_and_product).
+-- 3. A refund whose order is not known keeps its own date and belongs to the customer it names
 -- (none).
--- 3. Rates are those of the order date, for a refund without an order those of its own date.
+-- 4. Rates are those of the order date, for a refund without an order those of its own date.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
@@ -10,6 +12,10 @@ with
     orders as (select * from {{ ref("int_orders__dated") }}),
 
     lines as (select * from {{ ref("int_order_lines__priced") }}),
+
+    accounts as (select * from {{ ref("int_identity__accounts") }}),
+
+    emails as (select * from {{ ref("int_identity__emails") }}),
 
     rates as (select * from {{ ref("int_exchange_rates__periods") }}),
 
@@ -33,6 +39,8 @@ with
             refunds.order_id as stated_order_id,
             refunds.line_number as stated_line_number,
             refunds.customer_id as account_id,
+            refunds.product_id,
+            refunds.line_type,
             refunds.currency as stated_currency,
             refunds.reason,
             refunds.amount,
@@ -45,12 +53,64 @@ with
 
     ),
 
+    bought as (
+
+        select
+            coalesce(accounts.customer_id, emails.customer_id) as customer_id,
+            orders.order_id,
+            orders.currency,
+            orders.ordered_at,
+            lines.line_number,
+            lines.product_id
+        from lines
+        inner join orders on lines.order_id = orders.order_id
+        left join accounts on orders.account_id = accounts.account_id
+        left join
+            emails
+            on case when orders.account_id is null then orders.email_hash end = emails.email_hash
+        where lines.quantity > 0
+
+    ),
+
+    latest_bought as (
+
+        select refunds.source_name, refunds.refund_id, bought.order_id, bought.line_number
+        from refunds
+        inner join accounts on refunds.account_id = accounts.account_id
+        inner join
+            bought
+            on accounts.customer_id = bought.customer_id
+            and refunds.product_id = bought.product_id
+            and bought.ordered_at < refunds.refunded_at
+        where
+            refunds.stated_order_id is null
+            and bought.currency = coalesce(refunds.stated_currency, bought.currency)
+        qualify
+            row_number() over (
+                partition by refunds.source_name, refunds.refund_id
+                order by bought.ordered_at desc, bought.order_id desc, bought.line_number
+            )
+            = 1
+
+    ),
+
     matched as (
 
         select
             refunds.*,
             orders.order_id,
-            coalesce(lines.line_number, only_lines.line_number) as line_number,
+            coalesce(
+                lines.line_number, only_lines.line_number, latest_bought.line_number
+            ) as line_number,
+            case
+                when latest_bought.order_id is not null
+                then 'customer_and_product'
+                when coalesce(lines.line_number, only_lines.line_number) is not null
+                then 'line'
+                when orders.order_id is not null
+                then 'order'
+                else 'none'
+            end as match_rule,
             orders.order_date,
             coalesce(
                 refunds.stated_currency, orders.currency, refunds.reporting_currency
@@ -58,14 +118,22 @@ with
             orders.currency as order_currency,
             orders.exchange_rate as order_exchange_rate
         from refunds
-        left join orders on refunds.stated_order_id = orders.order_id
+        left join
+            latest_bought
+            on refunds.source_name = latest_bought.source_name
+            and refunds.refund_id = latest_bought.refund_id
+        left join
+            orders on coalesce(refunds.stated_order_id, latest_bought.order_id) = orders.order_id
         left join
             lines
             on refunds.stated_order_id = lines.order_id
             and refunds.stated_line_number = lines.line_number
         left join
             only_lines
-            on case when refunds.stated_line_number is null then refunds.stated_order_id end
+            on case
+                when refunds.stated_line_number is null and refunds.line_type = 'merchandise'
+                then refunds.stated_order_id
+            end
             = only_lines.order_id
 
     ),
@@ -116,10 +184,9 @@ select
     account_id,
     currency,
     order_currency,
+    line_type,
     reason,
-    case
-        when line_number is not null then 'line' when order_id is not null then 'order' else 'none'
-    end as match_rule,
+    match_rule,
     amount_refund_currency,
     exchange_rate,
     amount_reporting as amount,

@@ -44,4 +44,4 @@ select
     refunds.refund_date as entry_date
 from refunds
 left join accounts on refunds.account_id = accounts.account_id
-where refunds.match_rule = 'none'
+where refunds.match_rule = 'none' and refunds.line_type = 'merchandise'

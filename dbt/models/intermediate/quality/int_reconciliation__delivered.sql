@@ -19,7 +19,9 @@ with
 
     ),
 
-    valued as (select order_id, is_valid from {{ ref("int_orders__valued") }}),
+    valued as (select order_id, is_valid, invalid_reason from {{ ref("int_orders__valued") }}),
+
+    matched as (select source_name, refund_id, order_id from {{ ref("int_refunds__matched") }}),
 
     lines as (
 
@@ -63,11 +65,7 @@ with
                 then 'without order'
                 when amounts.is_after_as_of
                 then 'after as_of'
-                when not valued.is_valid
-                then 'order not valid'
-                when amounts.line_type = 'merchandise'
-                then 'sale'
-                else amounts.line_type
+                else {{ line_category("amounts.line_type", "valued.invalid_reason") }}
             end as category,
             amounts.currency,
             amounts.amount
@@ -110,11 +108,9 @@ with
                     {{ shop_date("refunds.refunded_at", "settings.time_zone") }}
                     > settings.as_of_date
                 then 'after as_of'
-                when not valued.is_valid
-                then 'order not valid'
-                when valued.order_id is null
+                when refunds.line_type = 'merchandise' and valued.order_id is null
                 then 'without order'
-                else 'sale'
+                else {{ line_category("refunds.line_type", "valued.invalid_reason") }}
             end as category,
             coalesce(
                 refunds.currency,
@@ -124,8 +120,12 @@ with
             refunds.amount
         from {{ ref("stg_refunds") }} as refunds
         cross join settings
-        left join orders on refunds.order_id = orders.order_id
-        left join valued on refunds.order_id = valued.order_id
+        left join
+            matched
+            on refunds.source_name = matched.source_name
+            and refunds.refund_id = matched.refund_id
+        left join orders on coalesce(refunds.order_id, matched.order_id) = orders.order_id
+        left join valued on matched.order_id = valued.order_id
 
     ),
 

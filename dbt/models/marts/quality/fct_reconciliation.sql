@@ -32,103 +32,73 @@ with
 
     ),
 
-    line_values as (
+    published as (
 
         select
-            case
-                when not is_valid
-                then 'order not valid'
-                when line_type = 'merchandise'
-                then 'sale'
-                else line_type
-            end as category,
-            currency,
-            sum(line_amount_order_currency) as amount
+            'order_lines' as entity,
+            {{ line_category("lines.line_type", "orders.invalid_reason") }} as category,
+            lines.currency,
+            lines.line_amount_order_currency as amount
         from lines
-        group by 1, 2
+        inner join orders on lines.order_id = orders.order_id
+        union all
+        select
+            'refunds' as entity,
+            case
+                when refunds.line_type = 'merchandise' and refunds.match_rule = 'none'
+                then 'without order'
+                else {{ line_category("refunds.line_type", "orders.invalid_reason") }}
+            end as category,
+            refunds.currency,
+            refunds.amount_refund_currency as amount
+        from refunds
+        left join orders on refunds.order_id = orders.order_id
+        union all
+        select
+            'payments' as entity,
+            case when is_valid then 'sale' else 'order not valid' end as category,
+            currency,
+            payment_order_currency as amount
+        from payments
+        where payment_order_currency is not null
 
     ),
 
-    delivered_lines as (
+    categories as (
 
-        select
-            'delivered lines = order lines' as check_name,
-            delivered.category,
-            delivered.currency,
-            delivered.amount,
-            case
-                when delivered.category in ('without order', 'after as_of')
-                then delivered.amount
-                else coalesce(line_values.amount, 0)
-            end as other_amount
-        from delivered
-        left join
-            line_values
-            on delivered.category = line_values.category
-            and delivered.currency = line_values.currency
-        where delivered.entity = 'order_lines'
+        select entity, category, currency, sum(amount) as amount
+        from published
+        group by entity, category, currency
 
     ),
 
-    delivered_refunds as (
+    deliveries as (
 
         select
-            'delivered refunds = refunds' as check_name,
-            delivered.category,
-            delivered.currency,
-            delivered.amount,
             case
-                when delivered.category = 'after as_of'
+                coalesce(delivered.entity, categories.entity)
+                when 'order_lines'
+                then 'delivered lines = order lines'
+                when 'refunds'
+                then 'delivered refunds = refunds'
+                else 'delivered payments = payments of orders'
+            end as check_name,
+            coalesce(delivered.category, categories.category) as category,
+            coalesce(delivered.currency, categories.currency) as currency,
+            coalesce(delivered.amount, 0) as amount,
+            case
+                when
+                    delivered.category = 'after as_of'
+                    or (delivered.category = 'without order' and delivered.entity <> 'refunds')
                 then delivered.amount
-                else coalesce(refund_values.amount, 0)
+                else coalesce(categories.amount, 0)
             end as other_amount
         from delivered
-        left join
-            (
-                select
-                    case
-                        when not is_counted
-                        then 'order not valid'
-                        when match_rule = 'none'
-                        then 'without order'
-                        else 'sale'
-                    end as category,
-                    currency,
-                    sum(amount_refund_currency) as amount
-                from refunds
-                group by 1, 2
-            ) as refund_values
-            on delivered.category = refund_values.category
-            and delivered.currency = refund_values.currency
-        where delivered.entity = 'refunds'
-
-    ),
-
-    delivered_payments as (
-
-        select
-            'delivered payments = payments of orders' as check_name,
-            delivered.category,
-            delivered.currency,
-            delivered.amount,
-            case
-                when delivered.category in ('without order', 'after as_of')
-                then delivered.amount
-                else coalesce(payment_values.amount, 0)
-            end as other_amount
-        from delivered
-        left join
-            (
-                select
-                    case when is_valid then 'sale' else 'order not valid' end as category,
-                    currency,
-                    sum(payment_order_currency) as amount
-                from payments
-                group by 1, 2
-            ) as payment_values
-            on delivered.category = payment_values.category
-            and delivered.currency = payment_values.currency
-        where delivered.entity = 'payments'
+        full outer join
+            categories
+            on delivered.entity = categories.entity
+            and delivered.category = categories.category
+            and delivered.currency = categories.currency
 
     ),
 
@@ -145,7 +115,7 @@ with
 
         select currency, sum(amount_refund_currency) as amount
         from refunds
-        where match_rule = 'order' and is_counted
+        where order_id is not null and line_number is null and is_counted
         group by currency
 
     ),
@@ -163,7 +133,7 @@ with
 
         select currency, sum(amount) as reporting_amount
         from refunds
-        where match_rule = 'none'
+        where match_rule = 'none' and is_counted
         group by currency
 
     ),
@@ -280,13 +250,7 @@ with
         from records
         union all
         select *
-        from delivered_lines
-        union all
-        select *
-        from delivered_refunds
-        union all
-        select *
-        from delivered_payments
+        from deliveries
         union all
         select *
         from lines_to_orders

@@ -12,7 +12,7 @@ with
             sum(amount) as refund_amount,
             sum(amount_refund_currency) as refund_order_currency
         from {{ ref("int_refunds__matched") }}
-        where match_rule = 'line'
+        where line_number is not null and line_type = 'merchandise'
         group by order_id, line_number
 
     )

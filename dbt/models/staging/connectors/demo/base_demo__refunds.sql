@@ -4,6 +4,8 @@ select
     order_no as order_id,
     line_no as line_number,
     account as customer_id,
+    cast(null as string) as product_id,
+    cast(null as string) as line_type,
     currency,
     reason,
     amount,

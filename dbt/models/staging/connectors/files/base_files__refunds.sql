@@ -4,6 +4,8 @@ select
     order_id,
     line_number,
     customer_id,
+    product_id,
+    line_type,
     currency,
     reason,
     amount,
