@@ -45,3 +45,10 @@ def cdnow(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     count_zero = {"REGULARS_COUNT_ZERO_VALUE_ORDERS": "true"}
     refresh(real_data / "cdnow", warehouse, "--connector", "cdnow", **count_zero)
     return warehouse
+
+
+@pytest.fixture(scope="session")
+def online_retail(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    warehouse = tmp_path_factory.mktemp("online_retail")
+    refresh(real_data / "online_retail", warehouse, "--connector", "online_retail")
+    return warehouse

@@ -68,14 +68,12 @@ def contract() -> list[ContractEntity]:
 
 
 def _raw_tables(manifest: dict[str, Any], model: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    entity = model["name"].removeprefix("stg_")
     for parent in model["depends_on"]["nodes"]:
-        node = manifest["nodes"].get(parent, {})
-        if node.get("name", "").endswith(f"__{entity}"):
-            for source in node["depends_on"]["nodes"]:
-                if source.startswith("source."):
-                    connector, table = source.split(".")[-2:]
-                    yield connector, table
+        if parent.startswith("source."):
+            connector, table = parent.split(".")[-2:]
+            yield connector, table
+        elif parent.split(".")[-1].startswith("base_"):
+            yield from _raw_tables(manifest, manifest["nodes"][parent])
 
 
 def render() -> str:

@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     reporting_currency: str | None = Field(None, pattern="^[A-Z]{3}$")
     merge_same_day_orders: bool = True
     count_zero_value_orders: bool = False
+    keep_identical_rows: bool = True
     follow_up_days: int = Field(180, ge=1, description="how long a gap must have been followed")
     keep_generations: int = Field(5, ge=1)
     hash_key: SecretStr | None = Field(None, description="key of the hashes that stand for e-mails")

@@ -96,7 +96,7 @@ class History:
 
 
 def history_of(warehouse: Path) -> History:
-    """The history as fct_orders tells it, for shops without detached refunds."""
+    """The history as fct_orders and fct_refunds tell it."""
     orders = rows(
         warehouse,
         """
@@ -105,8 +105,16 @@ def history_of(warehouse: Path) -> History:
         from fct_orders order by ordered_at, order_id
         """,
     )
+    credits = rows(
+        warehouse,
+        """
+        select customer_id, refund_date, amount
+        from fct_refunds where match_rule = 'none' and is_counted
+        """,
+    )
     days = [order[2] for order in orders]
-    return History(min(days), max(days), [Sale(*order[:6]) for order in orders if order[6]])
+    sales = [Sale(*order[:6]) for order in orders if order[6]]
+    return History(min(days), max(days), sales, [Credit(*credit) for credit in credits])
 
 
 def next_month(day: date) -> date:

@@ -1,7 +1,7 @@
-"""Lifecycle, repeat and value marts against plain loops, on three shops.
+"""Lifecycle, repeat and value marts against plain loops, on four shops.
 
-The synthetic shop's history is read from its landing files; Olist's and CDNOW's from fct_orders,
-which tests/reference compares with published figures.
+The synthetic shop's history is read from its landing files; that of the others from
+fct_orders and fct_refunds, which tests/reference compares with published figures.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.definitions import history as brute
 from tests.definitions.demo_files import DemoFiles
 from tests.definitions.history import History, differences, history_of, mart
 
-SHOPS = ("demo", "olist", "cdnow")
+SHOPS = ("demo", "olist", "cdnow", "online_retail")
 
 
 @pytest.fixture(scope="module", params=SHOPS)

@@ -56,6 +56,9 @@ FAULTS = {
     "raw.files__orders.expect_column_min_to_be_between.ordered_at": raw_row(
         ordered_at="timestamp '1993-12-31 23:59:59'"
     ),
+    "raw.online_retail__invoice_lines.expect_column_values_to_be_between.invoiced_at": raw_row(
+        invoiced_at="timestamp '2011-12-10 00:00:01'"
+    ),
     "raw.intake__files.records_are_loaded_or_rejected": raw_row(**LEDGER | {"loaded": "999"}),
     "raw.intake__files.most_records_of_a_file_fit": raw_row(
         **LEDGER | {"loaded": "499", "rejected": "501"}
@@ -70,7 +73,9 @@ FAULTS = {
     ),
     "staging.stg_exchange_rates.expect_column_values_to_be_between.rate": one_row("rate = 0"),
     "staging.stg_exchange_rates.rates_of_a_pair_do_not_jump": one_row("rate = 2.6 * rate"),
-    "staging.stg_order_lines.expect_column_values_to_be_between.quantity": one_row("quantity = -1"),
+    "staging.stg_order_lines.goods_have_a_plausible_quantity": one_row(
+        "quantity = -1, line_type = null"
+    ),
     "staging.stg_order_lines.goods_have_no_negative_price": one_row(
         "unit_price = -0.01, line_type = null"
     ),

@@ -14,11 +14,13 @@ def repeat_figures(
     revenue: str = "net_sales",
     moment: str = "ordered_at",
     order: str = "order_id",
+    orders: str = "fct_orders",
 ) -> dict[str, Any]:
     """The figures of one row of the published tables; shares in percent.
 
     rule: which rows of fct_orders count. revenue: what an order is worth. moment: what the days
     from the first order to the second are counted between. order: what makes rows one order.
+    orders: a table or query with the columns that the others name.
     """
     (answer,) = rows(
         warehouse,
@@ -33,7 +35,7 @@ def repeat_figures(
                     row_number() over (
                         partition by customer_id order by min(ordered_at), min(order_id)
                     ) as position
-                from fct_orders
+                from {orders}
                 where customer_id is not null and {rule}
                 group by customer_id, order_key
             ),

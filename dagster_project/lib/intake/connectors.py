@@ -43,12 +43,16 @@ class Column:
     one_of: tuple[str, ...] = ()
     currency: bool = False
     aliases: tuple[str, ...] = ()
-    date_format: str | None = None
+    date_format: str | tuple[str, ...] = ()
 
     @property
     def scale(self) -> int:
         match = DATA_TYPE.fullmatch(self.data_type)
         return int(match[2]) if match and match[2] else 0
+
+    @property
+    def date_formats(self) -> tuple[str, ...]:
+        return (self.date_format,) if isinstance(self.date_format, str) else self.date_format
 
     @property
     def spellings(self) -> set[str]:

@@ -439,6 +439,7 @@ def _prepare(
         settings.reporting_currency,
         settings.merge_same_day_orders,
         settings.count_zero_value_orders,
+        settings.keep_identical_rows,
         settings.follow_up_days,
         run_id,
         now,

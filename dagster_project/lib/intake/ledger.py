@@ -40,6 +40,7 @@ SETTINGS_COLUMNS = {
     "reporting_currency": "varchar",
     "merge_same_day_orders": "boolean",
     "count_zero_value_orders": "boolean",
+    "keep_identical_rows": "boolean",
     "follow_up_days": "integer",
     "run_id": "varchar",
     "started_at": "timestamp",

@@ -75,7 +75,7 @@ def value_of(field: Field, text: str, context: Context) -> str:
         if source == "DATE":
             return field.sql
         if column.date_format:
-            return f"({_parsed(text, column.date_format)})::date"
+            return f"({_parsed(text, column.date_formats)})::date"
         return (
             f"case when regexp_full_match({text}, '{DAY}') then try_cast({text}[:10] as date) end"
         )
@@ -86,7 +86,7 @@ def value_of(field: Field, text: str, context: Context) -> str:
             f"case when regexp_full_match({text}, '{STAMP}') then try_cast({text} as timestamp) end"
         )
         if column.date_format:
-            local = _parsed(text, column.date_format)
+            local = _parsed(text, column.date_formats)
         elif source.startswith("TIMESTAMP") or source == "DATE":
             local = f"{field.sql}::timestamp"
         if context.time_zone != "UTC":
@@ -146,7 +146,11 @@ def hash_of(column: Column) -> str:
     return f"case when {text} <> '' then {hashed} end as {name(column.name + '_hash')}"
 
 
-def _parsed(text: str, date_format: str) -> str:
+def _parsed(text: str, date_formats: tuple[str, ...]) -> str:
+    return f"coalesce({', '.join(_parsed_as(text, date_format) for date_format in date_formats)})"
+
+
+def _parsed_as(text: str, date_format: str) -> str:
     parsed = f"try_strptime({text}, {literal(date_format)})"
     if re.search("%[A-Za-z][^%]", date_format):
         return parsed
@@ -158,7 +162,7 @@ def _expected(column: Column) -> str:
     if column.currency:
         return "a currency code of three letters like EUR"
     if column.date_format:
-        return f"a date written as {column.date_format}"
+        return f"a date written as {' or '.join(column.date_formats)}"
     if match := re.fullmatch(r"decimal\((\d+),(\d+)\)", column.data_type):
         digits, decimals = int(match[1]), int(match[2])
         return (

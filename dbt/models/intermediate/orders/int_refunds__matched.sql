@@ -182,6 +182,7 @@ select
     line_number,
     stated_order_id,
     account_id,
+    product_id,
     currency,
     order_currency,
     line_type,

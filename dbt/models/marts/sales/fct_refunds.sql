@@ -11,6 +11,7 @@ select
     refunds.source_name,
     refunds.order_id,
     coalesce(orders.customer_id, accounts.customer_id) as customer_id,
+    refunds.product_id,
     refunds.match_rule,
     refunds.line_type,
     refunds.reason,

@@ -5,5 +5,6 @@ select
     follow_up_days,
     merge_same_day_orders,
     count_zero_value_orders,
+    keep_identical_rows,
     as_of_date
 from {{ source("run", "settings") }}

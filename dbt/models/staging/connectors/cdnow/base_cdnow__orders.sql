@@ -1,7 +1,9 @@
 -- CDNOW's rows have no key: over overlapping files each identical row counts as often as in the
--- file that holds it
--- most often. Rows of one customer and day keep the order of the file.
+-- file that holds it most often; keep_identical_rows = false takes it once. Rows of one customer
+-- and day keep the order of the file.
 with
+
+    settings as (select * from {{ ref("stg_run_settings") }}),
 
     transactions as (
 
@@ -40,11 +42,13 @@ with
     numbered as (
 
         select
-            *,
+            distinct_transactions.*,
             row_number() over (
                 partition by customer_id, purchased_at order by _file, _row
             ) as day_number
         from distinct_transactions
+        cross join settings
+        where settings.keep_identical_rows or distinct_transactions.copy_number = 1
 
     )
 
