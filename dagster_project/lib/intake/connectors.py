@@ -30,7 +30,7 @@ DATA_TYPE = re.compile(r"varchar|boolean|bigint|double|date|timestamp|decimal\((
 
 @dataclass(frozen=True)
 class Column:
-    """A declared column; see docs/contract.md for what each property means."""
+    """A declared column; see docs/connectors.md for what each property means."""
 
     name: str
     data_type: str
