@@ -16,3 +16,12 @@
 {% macro share(part, whole) -%}
     cast({{ part }} as double) / nullif(cast({{ whole }} as double), 0)
 {%- endmacro %}
+
+{# An amount divided by a count, exact and then rounded once, half up; null where nothing was counted. #}
+{% macro money_per(amount, count) -%}
+    {%- set dividend %}
+        cast(2000 * {{ amount }} as bigint)
+        + case when {{ amount }} < 0 then - {{ count }} else {{ count }} end
+    {%- endset %}
+    {{ money(integer_divide(dividend, "2 * nullif(" ~ count ~ ", 0)") ~ " * 0.001") }}
+{%- endmacro %}

@@ -4,5 +4,9 @@
 {%- endmacro %}
 
 {% macro default__integer_divide(dividend, divisor) -%}
-    divide({{ dividend }}, {{ divisor }})
+    divide(cast({{ dividend }} as hugeint), cast({{ divisor }} as hugeint))
+{%- endmacro %}
+
+{% macro spark__integer_divide(dividend, divisor) -%}
+    (({{ dividend }}) div({{ divisor }}))
 {%- endmacro %}

@@ -76,7 +76,7 @@ select
     cast(customers as integer) as customers,
     {{ money("net_sales") }} as net_sales,
     {{ money("margin") }} as margin,
-    {{ money(share("cumulative_net_sales", "customers")) }} as cumulative_net_sales_per_customer,
-    {{ money(share("cumulative_margin", "customers")) }} as cumulative_margin_per_customer,
+    {{ money_per("cumulative_net_sales", "customers") }} as cumulative_net_sales_per_customer,
+    {{ money_per("cumulative_margin", "customers") }} as cumulative_margin_per_customer,
     is_complete
 from cumulated

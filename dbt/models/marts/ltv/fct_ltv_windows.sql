@@ -64,8 +64,8 @@ select
     cast(cells.mature_customers as integer) as mature_customers,
     {{ money("coalesce(sales.net_sales, 0)") }} as net_sales,
     {{ money("coalesce(sales.contribution_margin, 0)") }} as contribution_margin,
-    {{ money(share("sales.net_sales", "cells.mature_customers")) }} as ltv,
-    {{ money(share("sales.contribution_margin", "cells.mature_customers")) }} as margin_ltv
+    {{ money_per("sales.net_sales", "cells.mature_customers") }} as ltv,
+    {{ money_per("sales.contribution_margin", "cells.mature_customers") }} as margin_ltv
 from cells
 left join
     sales
