@@ -58,5 +58,5 @@ clean: ## Remove the environment and what runs have written; landing/ stays.
 	@touch $@
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/.python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,spark]'
 	@touch $@ .venv/.run

@@ -181,6 +181,33 @@ def test_sql_names_no_table_but_by_ref_and_source() -> None:
         assert not named, f"{path.name} names {named}"
 
 
+# What only one engine knows, or the two take otherwise. CONTRIBUTING.md: what to write instead.
+ONE_ENGINE_ONLY = {
+    "cast by ::": r"::",
+    "text under another name than string": r"\bas (varchar|text|hugeint)\b",
+    "date with an interval": r"[+-]\s*interval\b",
+    "part of a date": r"\b(extract|date_part|dayofweek|isodow|week|epoch)\s*\(",
+    "function of dates": r"\b(date_diff|datediff|date_add|strftime|strptime|timezone)\s*\(",
+    "rows out of a list": r"\b(unnest|explode|generate_series|sequence)\s*\(",
+    "nulls taken otherwise": r"\b(any_value|arg_max|arg_min|concat)\s*\(",
+    "pattern taken otherwise": r"\b(regexp_matches|regexp_extract|starts_with|strpos)\s*\(",
+    "function of one engine": r"\b(quantile_cont|list|json_\w+)\s*\(",
+    "integer division": r"//|\bdiv\b",
+    "columns left out": r"\*\s+(exclude|except|replace)\b",
+}
+
+
+@pytest.mark.parametrize("form", ONE_ENGINE_ONLY)
+def test_models_are_written_for_both_engines(form: str) -> None:
+    found = {}
+    for path in MODELS.rglob("*.sql"):
+        sql = re.sub(r"--.*", "", path.read_text(encoding="utf-8"))
+        sql = re.sub(r"\{[{%#].*?[}%#]\}", "", sql, flags=re.DOTALL)
+        if match := re.search(ONE_ENGINE_ONLY[form], sql):
+            found[path.name] = match.group()
+    assert found == {}
+
+
 def test_models_are_named_after_layer_and_folder() -> None:
     for path in MODELS.rglob("*.sql"):
         layer, *folders = path.relative_to(MODELS).parent.parts

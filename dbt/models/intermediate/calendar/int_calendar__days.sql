@@ -4,8 +4,7 @@ with
 
     days as (
 
-        select cast({{ dates_between("first_order_date", "as_of_date") }} as date) as calendar_date
-        from settings
+        select {{ dates_between("first_order_date", "as_of_date") }} as calendar_date from settings
 
     )
 

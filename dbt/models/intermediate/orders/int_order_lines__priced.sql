@@ -106,7 +106,7 @@ with
                 partition by order_id
             ) as discountable_total,
             cast(
-                coalesce(order_discount_amount, 0) * minor_units_per_unit as bigint
+                coalesce(order_discount_amount, 0) * minor_units_per_unit as decimal(28, 0)
             ) as order_discount
         from rounded
 
