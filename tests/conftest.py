@@ -1,10 +1,13 @@
 """Warehouses that tests share; each is built once and only read."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dagster_project.lib.demo.shop import write_shop
+from dagster_project.lib.intake.worker import Worker
+from tests.described import KeptWorker
 from tests.shops import REAL_DATA, refresh
 
 
@@ -13,6 +16,13 @@ def real_data() -> Path:
     if not REAL_DATA:
         pytest.skip("REGULARS_REAL_DATA names no folder with the public data sets")
     return Path(REAL_DATA)
+
+
+@pytest.fixture(scope="session")
+def kept_worker() -> Iterator[Worker]:
+    worker = KeptWorker()
+    yield worker
+    worker.stop()
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,11 @@ import gzip
 import hashlib
 import json
 import os
+import resource
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,106 +16,14 @@ import duckdb
 import pytest
 
 from dagster_project.lib.errors import InputError, RegularsError
-from dagster_project.lib.intake import content, doctor, intake, parse
-from dagster_project.lib.intake.connectors import load_connectors
-from dagster_project.lib.intake.intake import IntakeReport, run_intake
-from dagster_project.lib.intake.ledger import LedgerRow
-from dagster_project.lib.settings import load_settings
-
-SHOP = """
-sources:
-  - name: shop
-    config: {meta: {title: A shop, external_location: x}}
-    tables:
-      - name: orders
-        config: {meta: {files: ["orders", "orders[-_.]*", "orders/*"]}}
-        columns:
-          - {name: order_id, data_type: varchar, config: {meta: {required: true, key: true}}}
-          - {name: email, data_type: varchar, config: {meta: {personal: email}}}
-          - {name: status, data_type: varchar, config: {meta: {one_of: [paid, cancelled]}}}
-          - {name: currency, data_type: varchar, config: {meta: {currency: true}}}
-          - name: amount
-            data_type: decimal(18,6)
-            config: {meta: {minimum: 0, aliases: [Total]}}
-          - {name: rate, data_type: "decimal(18,8)", config: {meta: {above: 0}}}
-          - {name: quantity, data_type: bigint}
-          - {name: is_gift, data_type: boolean}
-          - {name: shipped_on, data_type: date}
-          - {name: ordered_at, data_type: timestamp, config: {meta: {event_time: true}}}
-      - name: visits
-        config: {meta: {files: ["visits*.txt"], format: whitespace, header: false}}
-        columns:
-          - {name: visitor, data_type: varchar, config: {meta: {required: true}}}
-          - {name: day, data_type: date, config: {meta: {date_format: "%Y%m%d"}}}
-          - {name: amount, data_type: "decimal(18,6)"}
-      - name: notes
-        config: {meta: {files: ["notes*"], encoding: latin-1, delimiter: ";"}}
-        columns:
-          - {name: note, data_type: varchar}
-          - {name: author, data_type: varchar}
-"""
-OTHER = SHOP[: SHOP.index("      - name: visits")].replace("shop", "other")
-
-
-class Shop:
-    """A landing folder and a warehouse, and what a run makes of them."""
-
-    def __init__(self, root: Path) -> None:
-        self.root, self.landing, self.warehouse = root, root / "landing", root / "warehouse"
-        (self.landing / "shop").mkdir(parents=True)
-        self.options: dict[str, Any] = {"hash_key": "key"}
-
-    def land(self, name: str, data: bytes | str, folder: str = "shop") -> Path:
-        path = self.landing / folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data.encode() if isinstance(data, str) else data)
-        return path
-
-    @property
-    def settings(self) -> Any:
-        return load_settings(landing=self.landing, warehouse=self.warehouse, **self.options)
-
-    def run(self) -> IntakeReport:
-        return run_intake(self.settings, as_of=None, run_id="run")
-
-    def file(self, report: IntakeReport, name: str) -> LedgerRow:
-        return next(row for row in report.files if row.file == f"shop/{name}")
-
-    def take(self, name: str, data: bytes | str) -> LedgerRow:
-        self.land(name, data)
-        return self.file(self.run(), name)
-
-    def raw(self, columns: str, entity: str = "orders") -> list[tuple[Any, ...]]:
-        folder = self.warehouse / "raw" / "shop" / entity
-        query = f"select {columns} from read_parquet('{folder}/*.parquet') order by _file, _row"
-        return duckdb.sql(query).fetchall()
-
-    def rejects(self, columns: str = "line, row_number, column_name") -> list[tuple[Any, ...]]:
-        folder = self.warehouse / "raw" / "intake" / "rejected_rows"
-        query = (
-            f"select {columns} from read_parquet('{folder}/*.parquet') order by file, row_number"
-        )
-        return duckdb.sql(query).fetchall()
-
-    def snapshot(self) -> dict[str, bytes]:
-        raw = self.warehouse / "raw"
-        return {
-            str(path.relative_to(raw)): path.read_bytes()
-            for path in raw.rglob("*.parquet")
-            if path.parent.name != "settings"
-        }
+from dagster_project.lib.intake import doctor, intake
+from dagster_project.lib.intake.worker import Worker
+from tests.described import Shop, described_shop
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    for name, text in (("shop", SHOP), ("other", OTHER)):
-        folder = tmp_path / "connectors" / name
-        folder.mkdir(parents=True)
-        (folder / f"_{name}__sources.yml").write_text(text)
-    described = partial(load_connectors, tmp_path / "connectors")
-    monkeypatch.setattr(intake, "load_connectors", described)
-    monkeypatch.setattr(doctor, "load_connectors", described)
-    return Shop(tmp_path)
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept_worker: Worker) -> Shop:
+    return described_shop(tmp_path, monkeypatch, kept_worker)
 
 
 # reading
@@ -233,12 +141,11 @@ def test_tab_separated_and_compressed(shop: Shop) -> None:
     assert shop.raw("order_id, status") == [("A,1", "paid")]
 
 
-def test_truncated_and_oversized_gzip_are_held(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_truncated_and_oversized_gzip_are_held(shop: Shop) -> None:
     packed = gzip.compress(os.urandom(3000).hex().encode())
-    monkeypatch.setattr(content, "EXPANSION_FREE", 1 << 20)
     shop.land("orders-cut.csv.gz", packed[:-300])
     shop.land("orders-no.csv.gz", b"order_id\nA\n")
-    shop.land("orders-bomb.csv.gz", gzip.compress(b"0" * (5 << 20)))
+    shop.land("orders-bomb.csv.gz", gzip.compress(bytes(100 << 20)))
     shop.land("orders-empty.csv.gz", b"")
     shop.land("orders-two.csv.gz", gzip.compress(b"order_id\nA\n") + gzip.compress(b"B\n"))
     reasons = {row.file: row.reason or "" for row in shop.run().files}
@@ -356,10 +263,7 @@ def test_parquet_naive_stamps_nested_values_and_awkward_names(shop: Shop) -> Non
     ]
 
 
-def test_a_parquet_file_of_impossible_size_is_held(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parse, "ROWS_FREE", 0)
+def test_a_parquet_file_of_impossible_size_is_held(shop: Shop) -> None:
     parquet(shop, "orders.parquet", "select 'A' as order_id from range(3000000)")
     (row,) = shop.run().held
     assert "claims 3000000 rows" in (row.reason or "")
@@ -525,17 +429,16 @@ def test_a_file_that_is_still_being_written_is_held(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = shop.land("orders.csv", "order_id\nA\n")
-    reading = intake.parse
+    reading = Worker.parse
 
-    def grown(job: Any) -> Any:
+    def grown(worker: Worker, job: Any) -> Any:
         with path.open("a") as file:
             file.write("B\n")
-        return reading(job)
+        return reading(worker, job)
 
-    monkeypatch.setattr(intake, "parse", grown)
+    monkeypatch.setattr(Worker, "parse", grown)
     (row,) = shop.run().held
     assert "changed while it was being read" in (row.reason or "")
-    monkeypatch.undo()
 
 
 def test_a_single_connector_may_have_its_files_directly_in_landing(shop: Shop) -> None:
@@ -595,7 +498,7 @@ def test_a_warehouse_of_another_connector_is_not_mixed_up(shop: Shop) -> None:
 def test_an_unchanged_file_is_not_read_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.take("orders.csv", "order_id\nA\n")
     before = shop.snapshot()
-    monkeypatch.setattr(intake, "content_of", None)
+    monkeypatch.setattr(Worker, "content", None)
     shop.run()
     assert shop.snapshot() == before
 
@@ -690,12 +593,20 @@ def test_a_killed_run_is_completed_by_the_next(
 def test_a_full_disk_fails_the_run_and_holds_no_file(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise duckdb.IOException("IO Error: Could not write file: No space left on device")
+    """Instead of a full disk, a limit of 100 bytes that the process which reads has inherited."""
+    start, (limit, most) = Worker._start, resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def cramped(worker: Worker) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, most))
+        try:
+            start(worker)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
 
     shop.land("orders.csv", "order_id\nA\n")
-    with monkeypatch.context() as patch, pytest.raises(RegularsError, match="No space left"):
-        patch.setattr(parse, "_copy", full)
+    with monkeypatch.context() as patch, pytest.raises(RegularsError, match=r"(?i)file too large"):
+        patch.setattr(Worker, "_start", cramped)
+        patch.setattr(intake, "Worker", Worker)
         shop.run()
     assert not shop.run().held
 

@@ -52,7 +52,8 @@ def test_the_two_counts_agree_wherever_the_scan_calls_a_file_plain(
 def test_counts_of_plain_files(
     tmp_path: Path, text: str, records_found: int, fewest: int, most: int
 ) -> None:
-    assert scanned(tmp_path, text) == Scan(records_found, fewest, most, plain=True)
+    ended = not text or text.endswith("\n")
+    assert scanned(tmp_path, text) == Scan(records_found, fewest, most, plain=True, ended=ended)
 
 
 @pytest.mark.parametrize(
@@ -84,11 +85,11 @@ def test_an_endless_line_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_transcoding_is_exact_or_refused(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes("é\r\nü".encode("utf-16"))
-    assert transcode(str(source), "utf-8", str(target)) == str(target)
+    assert transcode(str(source), ["utf-8"], str(target)) == str(target)
     assert target.read_bytes() == "é\r\nü".encode()
     source.write_bytes(b"ok\nno \x81\n")
     with pytest.raises(Held, match="is not cp1252: byte 0x81 at line 2, byte 7 of the file"):
-        transcode(str(source), "cp1252", str(target))
+        transcode(str(source), ["cp1252"], str(target))
 
 
 def test_every_connector_of_the_project_can_be_read() -> None:

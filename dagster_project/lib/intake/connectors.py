@@ -1,5 +1,6 @@
 """Connectors: what a source system's files look like, read from its dbt sources file."""
 
+import codecs
 import hashlib
 import json
 import re
@@ -70,7 +71,7 @@ class Entity:
     format: str | None = None
     header: bool = True
     delimiter: str | None = None
-    encoding: str = "utf-8"
+    encodings: tuple[str, ...] = ("utf-8",)  # tried in order
 
     def matches(self, path: str) -> bool:
         """Whether a file, by its path in the connector's folder, belongs to this entity."""
@@ -132,13 +133,17 @@ def _read(path: Path) -> Iterator[Connector]:
         meta = _meta(source)
         try:
             entities = tuple(_entity(source["name"], meta, table) for table in source["tables"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise InputError(f"{path}: the description cannot be used: {error}") from error
         yield Connector(source["name"], meta.get("title", source["name"]), entities)
 
 
 def _entity(connector: str, source: dict[str, Any], table: dict[str, Any]) -> Entity:
     meta = _meta(table)
+    encodings = meta.get("encoding", source.get("encoding", "utf-8"))
+    encodings = (encodings,) if isinstance(encodings, str) else tuple(encodings)
+    for encoding in encodings:
+        codecs.lookup(encoding)
     return Entity(
         connector=connector,
         name=table["name"],
@@ -147,7 +152,7 @@ def _entity(connector: str, source: dict[str, Any], table: dict[str, Any]) -> En
         format=meta.get("format"),
         header=meta.get("header", True),
         delimiter=meta.get("delimiter", source.get("delimiter")),
-        encoding=meta.get("encoding", source.get("encoding", "utf-8")),
+        encodings=encodings,
     )
 
 

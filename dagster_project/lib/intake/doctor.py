@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dagster_project.lib.intake.connectors import load_connectors
-from dagster_project.lib.intake.content import content_of
-from dagster_project.lib.intake.landing import Held, Landed, find_landed
-from dagster_project.lib.intake.parse import Job, parse
+from dagster_project.lib.intake.landing import Held, Landed, find_landed, opened, printable
+from dagster_project.lib.intake.parse import Job
 from dagster_project.lib.intake.rules import Context
 from dagster_project.lib.intake.sql import engine, literal
+from dagster_project.lib.intake.worker import Worker
 from dagster_project.lib.settings import Settings
 
 
@@ -75,12 +75,12 @@ def examine(
         for entity in connectors[connector].entities
     }
     seen: dict[tuple[str | None, str | None, str], FileFinding] = {}
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory() as work, Worker() as worker:
         for file in landed:
             if progress:
-                progress(f"reading {file.path} ({file.bytes / 1e6:,.1f} MB)")
+                progress(f"reading {printable(file.path)} ({file.bytes / 1e6:,.1f} MB)")
             entity = file.entity.name if file.entity else None
-            finding = _examine(settings, file, Path(work), seen)
+            finding = _examine(settings, file, worker, Path(work), seen)
             findings.setdefault((file.connector, entity), []).append(finding)
     return [EntityFindings(*key, tuple(files)) for key, files in findings.items()]
 
@@ -88,6 +88,7 @@ def examine(
 def _examine(
     settings: Settings,
     file: Landed,
+    worker: Worker,
     work: Path,
     seen: dict[tuple[str | None, str | None, str], FileFinding],
 ) -> FileFinding:
@@ -96,7 +97,8 @@ def _examine(
     now = datetime.now(UTC).replace(tzinfo=None)
     rows, rejects = work / "rows.parquet", work / "rejects.parquet"
     try:
-        with content_of(settings.landing, file, work) as content:
+        with opened(settings.landing, file) as descriptor:
+            content = worker.content(file, descriptor, work)
             key = (file.connector, file.entity.name, content.sha256)
             if key in seen:
                 first = seen[key]
@@ -104,11 +106,11 @@ def _examine(
                     file.path, "duplicate", duplicate_of=first.file, records=first.records
                 )
             context = Context(settings.time_zone, now)
-            parsed = parse(
+            parsed = worker.parse(
                 Job(file.entity, file.path, content, context, now, "", work, rows, rejects)
             )
     except Held as held:
-        return FileFinding(file.path, "held", f"{file.path} {held}")
+        return FileFinding(file.path, "held", f"{printable(file.path)} {held}")
     seen[key] = FileFinding(
         file.path,
         "loaded",

@@ -15,8 +15,8 @@ import duckdb
 
 from dagster_project.lib.errors import InputError, RegularsError
 from dagster_project.lib.intake.connectors import Connector, Entity, load_connectors
-from dagster_project.lib.intake.content import Content, content_of
-from dagster_project.lib.intake.landing import Held, Landed, find_landed
+from dagster_project.lib.intake.content import Content
+from dagster_project.lib.intake.landing import Held, Landed, find_landed, opened, printable
 from dagster_project.lib.intake.ledger import (
     CHECK_COLUMNS,
     SETTINGS_COLUMNS,
@@ -28,9 +28,10 @@ from dagster_project.lib.intake.ledger import (
     write_ledger,
     write_table,
 )
-from dagster_project.lib.intake.parse import REJECTED_COLUMNS, Job, parse
+from dagster_project.lib.intake.parse import REJECTED_COLUMNS, Job
 from dagster_project.lib.intake.rules import Context, hash_of
 from dagster_project.lib.intake.sql import engine, literal, name
+from dagster_project.lib.intake.worker import Worker
 from dagster_project.lib.settings import Settings
 
 CARRIED = "~"  # ends the spec_hash of rows that were carried over from an earlier description
@@ -98,10 +99,12 @@ def run_intake(
     selected, landed = find_landed(settings, connectors)
     _check_one_shop(settings, selected, before)
     known = {(row.connector, row.file): row for row in before}
-    run = _Run(settings, connectors, now, known, progress or (lambda message: None))
+    worker = Worker()
+    run = _Run(settings, connectors, now, known, progress or (lambda message: None), worker)
     try:
-        for file in landed:
-            run.take(file)
+        with worker:
+            for file in landed:
+                run.take(file)
         if run.unchanged:
             run.say(f"files that have not changed: {run.unchanged}")
         run.settle()
@@ -127,6 +130,7 @@ class _Run:
     now: datetime
     rows: dict[tuple[str | None, str], LedgerRow]
     say: Callable[[str], None]
+    worker: Worker
     unchanged: int = 0
     past: dict[Key, Brought] = field(default_factory=dict)  # as the last run left it
     brought: dict[Key, Brought] = field(default_factory=dict)  # in the present shape
@@ -170,18 +174,19 @@ class _Run:
         ):
             self.unchanged += 1
             return
-        self.say(f"reading {file.path} ({file.bytes / 1e6:,.1f} MB)")
+        self.say(f"reading {printable(file.path)} ({file.bytes / 1e6:,.1f} MB)")
         kept = old.active_sha256 if old and old.entity == file.entity.name else None
         sha256 = None
         try:
-            with content_of(self.settings.landing, file, self.work) as content:
+            with opened(self.settings.landing, file) as descriptor:
+                content = self.worker.content(file, descriptor, self.work)
                 sha256 = content.sha256
                 key = (file.entity.connector, file.entity.name, sha256)
                 if key not in self.brought or self.brought[key].carried:
                     self._parse(file, file.entity, content, key)
             self._record(file, "loaded", None, sha256, sha256)
         except Held as held:
-            reason = f"{file.path} {held}"
+            reason = f"{printable(file.path)} {held}"
             if kept:
                 reason += "; what an earlier version of the file brought stays"
             self._record(file, "held", reason, sha256, kept)
@@ -251,7 +256,7 @@ class _Run:
             self.now, datetime.fromtimestamp(file.modified_ns / 1e9, UTC).replace(tzinfo=None)
         )
         context = Context(self.settings.time_zone, arrival)
-        parsed = parse(
+        parsed = self.worker.parse(
             Job(
                 entity,
                 file.path,

@@ -11,9 +11,14 @@ from dagster_project.lib.errors import InputError
 from dagster_project.lib.intake.connectors import Connector, Entity
 from dagster_project.lib.settings import SETTINGS_FILE, Settings
 
+REASON_LIMIT = 1000  # characters
+
 
 class Held(Exception):
-    """A file that is kept out as a whole; the text says why."""
+    """A file that is kept out as a whole; the text says why, in one printable line."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(printable(reason, REASON_LIMIT))
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,15 @@ def opened(landing: Path, file: Landed) -> Iterator[int]:
         os.close(descriptor)
 
 
+def printable(text: str, limit: int = 4096) -> str:
+    """A text in one line for people: what does not print is escaped, what is too long is cut."""
+    shown = "".join(
+        mark if mark.isprintable() or mark == "\u00a0" else repr(mark)[1:-1]
+        for mark in text[:limit]
+    )
+    return shown if len(text) <= limit else f"{shown} ..."
+
+
 def _check_unchanged(descriptor: int, file: Landed) -> None:
     now = os.fstat(descriptor)
     seen = ((now.st_dev, now.st_ino), now.st_size, now.st_mtime_ns, _refusal(now))
@@ -120,13 +134,17 @@ def _entries(landing: Path) -> tuple[list[str], list[str]]:
 
 def _walk(landing: Path, prefix: str, connector: Connector) -> Iterator[Landed]:
     root = landing / prefix
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(root, onerror=_unreadable):
         links = [name for name in folders if Path(folder, name).is_symlink()]
         folders[:] = [name for name in folders if not _ignored(name) and name not in links]
         for name in (*files, *links):
             if not _ignored(name):
                 inside = Path(folder, name).relative_to(root).as_posix()
                 yield _landed(landing, prefix + inside, connector.name, connector.entity_of(inside))
+
+
+def _unreadable(error: OSError) -> None:
+    raise InputError(f"the folder {error.filename} cannot be read: {error.strerror}")
 
 
 def _ignored(name: str) -> bool:

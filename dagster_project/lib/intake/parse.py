@@ -12,7 +12,7 @@ import duckdb
 
 from dagster_project.lib.intake.connectors import Entity, folded
 from dagster_project.lib.intake.content import Content
-from dagster_project.lib.intake.landing import Held
+from dagster_project.lib.intake.landing import Held, printable
 from dagster_project.lib.intake.records import Layout, Scan, read_records, scan, transcode
 from dagster_project.lib.intake.rules import (
     SEPARATOR,
@@ -39,7 +39,14 @@ REJECTED_COLUMNS = {
 }
 ROWS_PER_BYTE = 100  # more rows than this times the size of a Parquet file are taken for a bomb
 ROWS_FREE = 1_000_000
+COLUMN_LIMIT = 2000  # of a file, whether declared or not
 UNWRITABLE = re.compile("could not write|no space|file too large|disk quota", re.IGNORECASE)
+# Parts of JSON as regular expressions: what its standard forbids and the engine takes, texts, and
+# either whatever is no number or a number.
+LOOSE = r"'(?i)nan|inf|,\s*[\]}]'"
+TEXTS = r"""'"(?:[^"\\]|\\.)*"'"""
+NUMBERS = r"""'((?:[^"0-9-]|"(?:[^"\\]|\\.)*")+)|(-?[0-9][0-9.eE+-]*)'"""
+MARK = "chr(1)"  # stands in no JSON
 CSV_OPTIONS = (
     "auto_detect = false, strict_mode = true, null_padding = false, encoding = 'utf-8', "
     "max_line_size = 8388608, buffer_size = 33554432"
@@ -57,7 +64,9 @@ class Match:
     @property
     def note(self) -> str:
         parts = {"columns ignored": self.ignored, "optional columns missing": self.missing}
-        return "; ".join(f"{title}: {', '.join(names)}" for title, names in parts.items() if names)
+        return "; ".join(
+            f"{title}: {printable(', '.join(names))}" for title, names in parts.items() if names
+        )
 
 
 @dataclass(frozen=True)
@@ -106,15 +115,20 @@ def parse(job: Job) -> Parsed:
         if file_format == "parquet":
             return _parse_parquet(job)
         return _parse_text(job, file_format)
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryError from error
     except duckdb.Error as error:
         message = str(error).splitlines()[0]
         if UNWRITABLE.search(message):  # nothing is wrong with the file
             raise OSError(message) from error
+        message = message.replace(job.content.path, job.file)
         raise Held(f"cannot be read: {message}") from error
 
 
 def match_columns(entity: Entity, found: Sequence[str]) -> Match:
     """Which column of a file is which. Held where a required one is missing or one comes twice."""
+    if len(found) > COLUMN_LIMIT:
+        raise Held(f"has more than {COLUMN_LIMIT} columns, far more than any table of a shop")
     listed = ", ".join(repr(spelling.strip()[:80]) for spelling in found[:100])
     by_name: dict[str, list[int]] = {}
     positions: dict[str, int] = {}
@@ -122,7 +136,7 @@ def match_columns(entity: Entity, found: Sequence[str]) -> Match:
         by_name.setdefault(folded(spelling), []).append(position)
     for spelling, places in by_name.items():
         if len(places) > 1 and spelling:
-            twice = found[places[1]].strip()
+            twice = found[places[1]].strip()[:80]
             raise Held(f"has the column {twice!r} twice; columns found: {listed}")
     for column in entity.columns:
         hits = [by_name[spelling][0] for spelling in column.spellings if spelling in by_name]
@@ -136,7 +150,9 @@ def match_columns(entity: Entity, found: Sequence[str]) -> Match:
     if required:
         raise Held(f"lacks the required column {', '.join(required)}; columns found: {listed}")
     used = set(positions.values())
-    ignored = tuple(spelling.strip() for at, spelling in enumerate(found) if at not in used)
+    ignored = tuple(
+        printable(spelling.strip(), 80) for at, spelling in enumerate(found) if at not in used
+    )
     return Match(
         dict(sorted(positions.items(), key=lambda item: item[1])),
         tuple(column.name for column in missing),
@@ -145,24 +161,24 @@ def match_columns(entity: Entity, found: Sequence[str]) -> Match:
 
 
 def _parse_parquet(job: Job) -> Parsed:
-    path = literal(job.content.path)
+    records, found = _footer(job.content.path)
+    if records > ROWS_FREE + ROWS_PER_BYTE * job.content.bytes:
+        raise Held(f"claims {records} rows, more than {job.content.bytes} bytes can hold")
+    match = match_columns(job.entity, found)
     with engine(job.work, [job.content.path]) as connection:
-        footer = f"select num_rows from parquet_file_metadata({path})"
-        records = connection.execute(footer).fetchall()[0][0]
-        if records > ROWS_FREE + ROWS_PER_BYTE * job.content.bytes:
-            raise Held(f"claims {records} rows, more than {job.content.bytes} bytes can hold")
+        path = literal(job.content.path)
         relation = f"read_parquet({path}, file_row_number = true, binary_as_string = false)"
         described = connection.execute(f"describe select * from {relation}").fetchall()
         types = {row[0]: row[1] for row in described if row[0] != "file_row_number"}
-        found = list(types)
-        match = match_columns(job.entity, found)
+        if len(types) != len(found):
+            raise Held(f"has {len(found)} columns, of which {len(types)} could be read")
         columns = {column.name: column for column in job.entity.columns}
-        renamed = ", ".join(f"{name(column)} as c{at}" for at, column in enumerate(found))
-        whole = ", ".join(f"{literal(column)}: c{at}" for at, column in enumerate(found))
+        renamed = ", ".join(f"{name(column)} as c{at}" for at, column in enumerate(types))
+        whole = ", ".join(f"{literal(column)}: c{at}" for at, column in enumerate(types))
         source = Source(
             f"select file_row_number + 1 as _row, {renamed} from {relation}",
             [
-                Field(columns[known], f"c{at}", types[found[at]])
+                Field(columns[known], f"c{at}", list(types.values())[at])
                 for known, at in match.positions.items()
             ],
             raw=f"to_json({{{whole}}})::varchar",
@@ -170,8 +186,20 @@ def _parse_parquet(job: Job) -> Parsed:
         return _load(connection, job, source, match, records)
 
 
+def _footer(path: str) -> tuple[int, list[str]]:
+    """Rows and columns of a Parquet file, as another reader than the one that loads sees them."""
+    import pyarrow  # takes longer to load than most files to read
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with ParquetFile(path) as file:
+            return file.metadata.num_rows, file.schema_arrow.names
+    except (pyarrow.ArrowException, OSError) as error:
+        raise Held(f"cannot be read as Parquet: {error}") from None
+
+
 def _parse_text(job: Job, file_format: str) -> Parsed:
-    path = transcode(job.content.path, job.entity.encoding, str(job.work / "decoded"))
+    path = transcode(job.content.path, job.entity.encodings, str(job.work / "decoded"))
     layout = {
         "csv": Layout(job.entity.delimiter_of(job.file), quoted=True),
         "whitespace": Layout(None),
@@ -186,9 +214,14 @@ def _parse_text(job: Job, file_format: str) -> Parsed:
     if layout.delimiter is not None and _is_plain(counted, layout, width):
         relation = _read(job, path, layout, width, has_header, counted)
     if relation is None:
-        relation, broken, records = _divide(job, path, layout, width, has_header)
+        relation, broken, records = _divide(job, path, layout, width, has_header, counted)
     with engine(job.work) as connection:
-        source, match = _text_source(connection, job, relation, match)
+        if match is None:
+            source, match = _json_source(connection, job, relation, counted)
+        else:
+            columns = {column.name: column for column in job.entity.columns}
+            fields = [Field(columns[known], f"c{at}") for known, at in match.positions.items()]
+            source = Source(relation, fields)
         return _load(connection, job, source, match, records, (path, layout), broken)
 
 
@@ -243,10 +276,10 @@ def _read(
 
 
 def _divide(
-    job: Job, path: str, layout: Layout, width: int, has_header: bool
+    job: Job, path: str, layout: Layout, width: int, has_header: bool, counted: Scan
 ) -> tuple[str, Path, int]:
     """The slow way: records are told apart here; malformed ones are rejected, others copied."""
-    records = 0
+    records, record = 0, None
     clean, broken = job.work / "clean.csv", job.work / "broken.csv"
     with (
         clean.open("w", encoding="utf-8", newline="") as good_file,
@@ -263,38 +296,50 @@ def _divide(
                 bad.writerow([records, record.line, problem, _storable(record.text)])
             else:
                 good.writerow([records, *record.fields])
+    if record and len(record.fields) < width and not counted.ended:
+        raise Held(
+            f"is cut off: line {record.line}, its last, has {len(record.fields)} of {width} fields"
+        )
     columns = ["r", *(f"c{number}" for number in range(width))]
     relation = f"select r::bigint as _row, * exclude (r) from {_own_csv(clean, columns)}"
     return relation, broken, records
 
 
-def _text_source(
-    connection: duckdb.DuckDBPyConnection, job: Job, relation: str, match: Match | None
+def _json_source(
+    connection: duckdb.DuckDBPyConnection, job: Job, lines: str, counted: Scan
 ) -> tuple[Source, Match]:
-    columns = {column.name: column for column in job.entity.columns}
-    if match is not None:
-        fields = [Field(columns[known], f"c{at}") for known, at in match.positions.items()]
-        return Source(relation, fields), match
-    is_object = "case when json_valid(c0) then json_type(c0) = 'OBJECT' else false end"
-    relation = f"select _row, c0, case when {is_object} then c0 end as j from ({relation})"
+    """Each number is put in quotes, so that the engine reads it as the text it is."""
+    loose = (
+        f"regexp_matches(c0, {LOOSE}) "
+        f"and regexp_matches(regexp_replace(c0, {TEXTS}, '', 'g'), {LOOSE})"
+    )
+    is_object = (
+        f"case when json_valid(c0) then json_type(c0) = 'OBJECT' and not ({loose}) else false end"
+    )
+    objects = f"select _row, c0, case when {is_object} then c0 end as object from ({lines})"
+    marked = f"regexp_replace(object, {NUMBERS}, '\\1' || {MARK} || '\\2' || {MARK}, 'g')"
+    exact = f"replace(replace({marked}, {MARK} || {MARK}, ''), {MARK}, '\"')"
+    relation = f"select *, {exact} as exact from ({objects})"
+    last = f"select arg_max(object is null, _row) from ({relation})"
+    if not counted.ended and connection.execute(last).fetchall()[0][0]:
+        raise Held("is cut off: its last line is not one JSON object and has no end")
     keys = connection.execute(
-        f"select key from (select unnest(json_keys(j)) as key, _row from ({relation})) "
-        "group by key order by min(_row), key limit 10000"
+        f"select key from (select unnest(json_keys(object)) as key, _row from ({relation})) "
+        f"group by key order by min(_row), key limit {COLUMN_LIMIT + 1}"
     ).fetchall()
     found = [key for (key,) in keys]
+    columns = {column.name: column for column in job.entity.columns}
     # without a single object in the file, each line is rejected for itself
     match = match_columns(job.entity, found) if found else Match({}, tuple(columns), ())
-    pointers = {
-        known: "/" + found[at].replace("~", "~0").replace("/", "~1")
-        for known, at in match.positions.items()
-    }
-    fields = [
-        Field(columns[known], f"json_extract_string(j, {literal(pointer)})", is_json=True)
-        for known, pointer in pointers.items()
-    ]
+    fields = []
+    for known, at in match.positions.items():
+        pointer = literal("/" + found[at].replace("~", "~0").replace("/", "~1"))
+        is_nested = f"json_type(object, {pointer}) in ('OBJECT', 'ARRAY')"
+        value = f"json_extract_string(case when {is_nested} then object else exact end, {pointer})"
+        fields.append(Field(columns[known], value))
     problem = (
-        f"case when j is null then {SEPARATOR} || 'the line is not one JSON object' "
-        f"when len(json_keys(j)) <> len(list_distinct(json_keys(j))) "
+        f"case when object is null then {SEPARATOR} || 'the line is not one JSON object' "
+        f"when len(json_keys(object)) <> len(list_distinct(json_keys(object))) "
         f"then {SEPARATOR} || 'the object has a key twice' end"
     )
     return Source(relation, fields, problem, raw="c0"), match
@@ -333,7 +378,7 @@ def _typed(source: Source, job: Job) -> str:
     numbered = list(enumerate(source.fields))
     texts = "".join(f", {text_of(field)} as t{n}, {field.sql} as s{n}" for n, field in numbered)
     values = "".join(
-        f", {value_of(Field(f.column, f's{n}', f.type, f.is_json), f't{n}', job.context)} as v{n}"
+        f", {value_of(Field(f.column, f's{n}', f.type), f't{n}', job.context)} as v{n}"
         for n, f in numbered
     )
     problems = ", ".join(
@@ -423,7 +468,7 @@ def _own_csv(path: Path, columns: Sequence[str]) -> str:
     listed = ", ".join(f"'{column}': 'varchar'" for column in columns)
     return (
         f"read_csv({literal(path)}, {CSV_OPTIONS}, header = false, delim = ',', quote = '\"', "
-        f"escape = '\"', columns = {{{listed}}})"
+        f"escape = '\"', new_line = '\\n', columns = {{{listed}}})"
     )
 
 

@@ -1,7 +1,9 @@
 """Records of a text file, found without the engine that loads them: two counts to compare."""
 
 import codecs
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -14,6 +16,18 @@ RECORD_LIMIT = 1 << 20  # bytes; a longer record is rejected
 LINE_LIMIT = 64 << 20  # bytes; a file with a longer line is held
 BLOCK = 8 << 20
 QUOTE, NEWLINE, RETURN = b'"\n\r'
+BLANKS = re.compile("[ \\t\\v\\f]+")
+MARKS = {  # those of UTF-32 first, for one of them begins like one of UTF-16
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    codecs.BOM_UTF8: "utf-8-sig",
+}
+OTHER_FORMATS = {
+    b"\x1f\x8b": "compressed by gzip",
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook",
+}
 
 
 @dataclass(frozen=True)
@@ -26,12 +40,14 @@ class Layout:
 
 @dataclass
 class Scan:
-    """Counts of one file, the header included. `plain`: every reader will see the same records."""
+    """Counts of one file, the header included. `plain`: every reader will see the same records;
+    `ended`: the last one has a line end."""
 
     records: int = 0
     fewest: int = 1 << 62
     most: int = 0
     plain: bool = True
+    ended: bool = True
 
 
 class Record(NamedTuple):
@@ -41,17 +57,35 @@ class Record(NamedTuple):
     problem: str | None
 
 
-def transcode(source: str, encoding: str, target: str) -> str:
+def transcode(source: str, encodings: Sequence[str], target: str) -> str:
     """The path of a UTF-8 form of a text file: `target` if it had to be written, else `source`.
 
-    A byte order mark decides, then the declared encoding. Held at the first byte that does not fit.
+    A byte order mark decides, else the first of the encodings in which every byte has a meaning.
+    Held, with the first byte that does not fit, where there is none.
     """
     with Path(source).open("rb") as file:
-        start = file.read(3)
-    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        encoding = "utf-16"
-    elif start == codecs.BOM_UTF8 or codecs.lookup(encoding).name == "utf-8":
-        return source
+        start = file.read(4)
+    for mark, content in OTHER_FORMATS.items():
+        if start.startswith(mark):
+            raise Held(f"is {content}, whatever its name says")
+    marked = next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
+    if not marked and start[:2].count(0) == 1 and "utf-8" in encodings:
+        raise Held("is UTF-16 without a byte order mark; save it as UTF-8")
+    problems = []
+    for encoding in (marked,) if marked else encodings:
+        is_utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+        if is_utf8 and encoding in (marked, encodings[-1]):
+            return source  # the scan says where it is not
+        try:
+            _decode(source, encoding, os.devnull if is_utf8 else target)
+        except Held as held:
+            problems.append(str(held))
+        else:
+            return source if is_utf8 else target
+    raise Held("; it ".join(problems))
+
+
+def _decode(source: str, encoding: str, target: str) -> None:
     decoder = codecs.getincrementaldecoder(encoding)()
     offset, lines = 0, 1
     with (
@@ -68,7 +102,7 @@ def transcode(source: str, encoding: str, target: str) -> str:
                 raise _undecodable(error, encoding, lines, offset - pending) from None
             out.write(text)
             if not block:
-                return target
+                return
             offset += len(block)
             lines += text.count("\n")
 
@@ -90,6 +124,7 @@ def scan(path: str, layout: Layout) -> Scan:
             line = lines + block.count(b"\n", 0, error.start) + 1
             raise _undecodable(error, "utf-8", line, offset) from None
         offset += len(block)
+        result.ended = complete
         lines += block.count(b"\n")
         returns = block.count(b"\r")
         cut = not complete and block[-2] == RETURN  # a carriage return that ends the file
@@ -148,14 +183,14 @@ def read_records(path: str, layout: Layout) -> Iterator[Record]:
             if not text:
                 continue
             if layout.delimiter is None:
-                fields = text.split()
+                fields = bare = [field for field in BLANKS.split(text) if field]
             elif not layout.delimiter:
-                fields = [text]
+                fields, bare = [text], []
             elif '"' in text:
-                text, fields = _quoted(text, layout.delimiter, lines)
+                text, fields, bare = _quoted(text, layout.delimiter, lines)
             else:
-                fields = text.split(layout.delimiter)
-            yield Record(line, text, fields, _problem(text, layout))
+                fields = bare = text.split(layout.delimiter)
+            yield Record(line, text, fields, _problem(text, bare))
 
 
 class _Lines:
@@ -176,9 +211,10 @@ class _Lines:
         return text
 
 
-def _quoted(text: str, delimiter: str, lines: _Lines) -> tuple[str, list[str]]:
-    """The text of a record with quotes, over as many lines as it spans, and its fields."""
-    first, fields, start = lines.number, [], 0
+def _quoted(text: str, delimiter: str, lines: _Lines) -> tuple[str, list[str], list[str]]:
+    """The text of a record with quotes, over as many lines as it spans, its fields, and those of
+    them that stand in no quotes."""
+    first, fields, bare, start = lines.number, list[str](), list[str](), 0
 
     def place(position: int) -> str:
         line = first + text.count("\n", 0, position)
@@ -189,6 +225,7 @@ def _quoted(text: str, delimiter: str, lines: _Lines) -> tuple[str, list[str]]:
             end = text.find(delimiter, start)
             end = len(text) if end < 0 else end
             fields.append(text[start:end])
+            bare.append(text[start:end])
         else:
             end = text.find('"', start + 1)
             while end < 0 or text.startswith('""', end):
@@ -209,19 +246,16 @@ def _quoted(text: str, delimiter: str, lines: _Lines) -> tuple[str, list[str]]:
                     f"(the field opens at {place(start)})"
                 )
         start = end + 1
-    return text, fields
+    return text, fields, bare
 
 
-def _problem(text: str, layout: Layout) -> str | None:
+def _problem(text: str, bare: Sequence[str]) -> str | None:
     if len(text) > RECORD_LIMIT // 4 and len(text.encode()) > RECORD_LIMIT:
         return "the record is longer than 1 MiB"
     if "\0" in text:
         return "the record holds a NUL byte"
-    if "\r" in text and layout.delimiter:
-        # inside quotes it is data
-        outside = "".join(text.replace('""', "").split('"')[::2])
-        if "\r" in outside:
-            return "the record holds a carriage return that does not end a line"
+    if "\r" in text and any("\r" in field for field in bare):
+        return "the record holds a carriage return that does not end a line"
     return None
 
 

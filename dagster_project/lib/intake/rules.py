@@ -19,6 +19,7 @@ DAY = r"\d{4}-\d{2}-\d{2}([ T]00:00(:00(\.0+)?)?)?"
 TRUE, FALSE = "('true', 't', 'yes', 'y', '1')", "('false', 'f', 'no', 'n', '0')"
 SEPARATOR = "chr(31)"  # between column and reason
 EARLIEST, LATEST = 1900, 2200
+TEXT_LIMIT = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,6 @@ class Field:
     column: Column
     sql: str
     type: str = "VARCHAR"
-    is_json: bool = False
 
 
 def text_of(field: Field) -> str:
@@ -85,13 +85,14 @@ def value_of(field: Field, text: str, context: Context) -> str:
         local = (
             f"case when regexp_full_match({text}, '{STAMP}') then try_cast({text} as timestamp) end"
         )
+        is_time = source.startswith("TIMESTAMP") or source == "DATE"
         if column.date_format:
             local = _parsed(text, column.date_formats)
-        elif source.startswith("TIMESTAMP") or source == "DATE":
+        elif is_time:
             local = f"{field.sql}::timestamp"
         if context.time_zone != "UTC":
             local = f"({local}) at time zone {zone} at time zone 'UTC'"
-        if column.date_format or source != "VARCHAR":
+        if column.date_format or is_time:
             return local
         zoned = f"try_cast({text} as timestamptz) at time zone 'UTC'"
         return f"case when regexp_full_match({text}, '{ZONED}') then {zoned} else {local} end"
@@ -101,15 +102,13 @@ def value_of(field: Field, text: str, context: Context) -> str:
         f"(length(split_part({text}, '.', 2)) <= {column.scale}"
         f" or abs({exact} - {rounded}::decimal(38,18)) < 0.000000001)"
     )
-    if field.is_json:  # a number of so many digits has been rounded by whoever read the JSON
-        fits += f" and not (length(regexp_replace({text}, '\\D', '', 'g')) > 15 and {exact} >= 4e6)"
     return f"case when regexp_full_match({text}, '{NUMBER}') and {fits} then {rounded} end"
 
 
 def problem_of(field: Field, text: str, value: str, context: Context) -> str:
     """`column` SEPARATOR `reason` of what is wrong with the value, null where nothing is."""
     column = field.column
-    shown = "''" if column.personal else f"', not ''' || {text}[:80] || ''''"
+    shown = "''" if column.personal else f"', not ''' || {_printable(text)} || ''''"
     cases = [f"when {text} is null then null"]
     if column.required:
         cases = [f"when {text} is null then 'is required but empty'"]
@@ -118,6 +117,11 @@ def problem_of(field: Field, text: str, value: str, context: Context) -> str:
         expected = literal(f"expected {expectation}")
         cases.append(f"when not coalesce({condition}, false) then {expected} || {shown}")
 
+    if column.data_type == "varchar":
+        unless(
+            f"strlen({text}) <= {TEXT_LIMIT} and not contains({text}, chr(0))",
+            "a text of at most 1 MiB without NUL",
+        )
     unless(f"{value} is not null", _expected(column))
     if column.minimum is not None:
         unless(f"{value} >= {column.minimum!r}", f"at least {column.minimum}")
@@ -144,6 +148,14 @@ def hash_of(column: Column) -> str:
     text = f"lower(trim({name(column.name)}, {BLANKS}))"
     hashed = f"sha256(getvariable('hash_key') || '|' || {text})[:32]"
     return f"case when {text} <> '' then {hashed} end as {name(column.name + '_hash')}"
+
+
+def _printable(text: str) -> str:
+    """The beginning of a text, in one line and with nothing invisible in it."""
+    shown = f"{text}[:80]"
+    for code, escape in ((10, "\\n"), (13, "\\r"), (9, "\\t")):
+        shown = f"replace({shown}, chr({code}), '{escape}')"
+    return f"regexp_replace({shown}, '[\\pC\\p{{Zl}}\\p{{Zp}}]', '\\\\?', 'g')"
 
 
 def _parsed(text: str, date_formats: tuple[str, ...]) -> str:

@@ -1,12 +1,15 @@
 """Names and values are data: what quotes them, and the locked-down engine that reads files."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-MEMORY_LIMIT = "2GB"
+# Of the process that reads files; its engine may fill half of it. A machine of 8 GB or more: 4 GiB.
+MEMORY = min(4 << 30, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
+THREADS = min(8, os.cpu_count() or 1)  # each has buffers of its own
 
 
 def name(identifier: str) -> str:
@@ -25,8 +28,10 @@ def engine(work: Path, readable: Sequence[str] = ()) -> Iterator[duckdb.DuckDBPy
     with duckdb.connect() as connection:
         for setting, value in (
             ("TimeZone", "'UTC'"),
-            ("memory_limit", literal(MEMORY_LIMIT)),
+            ("threads", str(THREADS)),
+            ("memory_limit", literal(f"{MEMORY >> 21}MiB")),
             ("temp_directory", literal(work / "spill")),
+            ("max_temp_directory_size", literal(f"{4 * MEMORY >> 20}MiB")),
             ("allowed_directories", f"[{literal(work)}]"),
             ("allowed_paths", f"[{', '.join(map(literal, readable))}]"),
             ("autoinstall_known_extensions", "false"),
