@@ -20,7 +20,7 @@ landing/demo: | .venv/.run
 test: .venv/.dev ## Run the whole suite.
 	$(BIN)/python -m pytest
 
-test-long: .venv/.dev ## Run the tests that take minutes: more kills, more dates, Dagster in processes of its own.
+test-long: .venv/.dev ## Run the tests that take minutes: more kills, more dates, more dirty files, Dagster in processes of its own.
 	$(BIN)/python -m pytest -m long
 
 dev: .venv/.run ## Open Dagster on the same code.
