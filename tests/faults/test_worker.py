@@ -132,7 +132,7 @@ def test_nothing_is_started_where_no_file_is_new(
 def test_a_reader_that_does_not_start_fails_the_run(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "PACKAGES", "/nowhere")
+    monkeypatch.setattr(worker.sys, "executable", "/bin/false")
     with pytest.raises(RegularsError, match="does not start"):
         shop.run()
 
