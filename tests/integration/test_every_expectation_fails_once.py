@@ -71,6 +71,12 @@ FAULTS = {
     "raw.olist__orders.expect_column_min_to_be_between.order_purchase_timestamp": raw_row(
         order_purchase_timestamp="timestamp '2015-12-31 23:59:59'"
     ),
+    "raw.shopify__orders.expect_column_min_to_be_between.created_at": raw_row(
+        created_at="timestamp '2003-12-31 23:59:59'"
+    ),
+    "raw.shopify__orders_export.expect_column_min_to_be_between.created_at": raw_row(
+        created_at="timestamp '2003-12-31 23:59:59'"
+    ),
     "staging.stg_exchange_rates.expect_column_values_to_be_between.rate": one_row("rate = 0"),
     "staging.stg_exchange_rates.rates_of_a_pair_do_not_jump": one_row("rate = 2.6 * rate"),
     "staging.stg_order_lines.goods_have_a_plausible_quantity": one_row(

@@ -297,6 +297,7 @@ def test_truncated_parquet_is_held(shop: Shop) -> None:
         ("ordered_at", "2024-02-29", datetime(2024, 2, 29)),
         ("ordered_at", "2024-02-29T10:11:12.123456Z", datetime(2024, 2, 29, 10, 11, 12, 123456)),
         ("ordered_at", "2024-02-29 10:11:12+05:30", datetime(2024, 2, 29, 4, 41, 12)),
+        ("ordered_at", "2024-02-29 10:11:12 +0530", datetime(2024, 2, 29, 4, 41, 12)),
         ("ordered_at", "2024-02-29 10:11", datetime(2024, 2, 29, 10, 11)),
         ("email", "  a  b ", "a  b"),
         ("email", "   ", None),

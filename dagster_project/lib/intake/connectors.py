@@ -45,6 +45,7 @@ class Column:
     currency: bool = False
     aliases: tuple[str, ...] = ()
     date_format: str | tuple[str, ...] = ()
+    utc: bool = False
 
     @property
     def scale(self) -> int:

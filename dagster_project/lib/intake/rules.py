@@ -90,11 +90,12 @@ def value_of(field: Field, text: str, context: Context) -> str:
             local = _parsed(text, column.date_formats)
         elif is_time:
             local = f"{field.sql}::timestamp"
-        if context.time_zone != "UTC":
+        if context.time_zone != "UTC" and not column.utc:
             local = f"({local}) at time zone {zone} at time zone 'UTC'"
         if column.date_format or is_time:
             return local
-        zoned = f"try_cast({text} as timestamptz) at time zone 'UTC'"
+        offset = f"regexp_replace({text}, ' ([+-])', '\\1')"  # the engine knows no blank before it
+        zoned = f"try_cast({offset} as timestamptz) at time zone 'UTC'"
         return f"case when regexp_full_match({text}, '{ZONED}') then {zoned} else {local} end"
     exact = f"try_cast({text} as decimal(38,18))"
     rounded = f"try_cast({text} as {wanted})"
