@@ -343,7 +343,9 @@ def test_the_later_export_of_an_order_counts_whole(overlapping: Settings) -> Non
     gross = figures(overlapping, "order_id, gross_sales, discount_amount")
     assert gross["901"] == (35, 0)
     assert gross["902"] == (5, 0)
-    assert gross["903"] == (7, 0)  # its last line stands at the beginning of the second file
+    assert gross["903"] == (7, 0)
+    query = "select gross_sales from fct_order_lines where order_id = '903' order by line_number"
+    assert rows(overlapping, query) == [(1,), (2,), (4,)]  # the last begins the second file
 
 
 def test_an_order_that_lost_a_row_never_looks_whole(overlapping: Settings) -> None:
@@ -460,7 +462,7 @@ TABLES: Files = {
     "order.csv": [
         synced(1, 45, created_at="2024-05-01 22:30:00", processed_at="", total_discounts="9.90"),
         synced(2, 10, customer_id="", email=f" {ANN.upper()}", total_price=15, total_tax=2),
-        synced(3, 8, **NOBODY, source_name="pos", financial_status="pending"),
+        synced(3, 8, **NOBODY, source_name="pos"),
         synced(4, 9, **NOBODY, source_name="pos"),
         synced(5, 99, test="true"),
         synced(6, 50, cancelled_at=MAY, financial_status="refunded"),
@@ -472,9 +474,7 @@ TABLES: Files = {
         # brought along from an earlier shop
         synced(12, 6, created_at="2024-06-01 00:00:00", processed_at="2020-01-05 10:00:00"),
     ],
-    "order/later.csv": [
-        synced(3, 8, **NOBODY, source_name="pos", updated_at="2024-05-11 00:00:00"),
-    ],
+    "order/older.csv": [synced(3, 8, financial_status="voided", updated_at="2024-05-09 00:00:00")],
     "order_line.csv": [
         line(101, 1, 2, 10),
         line(102, 1, 1, 30),
@@ -510,6 +510,7 @@ TABLES: Files = {
         transaction(210, 8, "refund", 30, parent_id=209),
         transaction(211, 9, "sale", 30, test="true"),
         transaction(212, 11, "void", 40),
+        transaction(213, 12, "authorization", 6),
     ],
     "refund.csv": [refund(301, 1), refund(302, 2), refund(306, 6), refund(308, 8)],
     "order_line_refund.csv": [
@@ -653,7 +654,7 @@ def test_a_sale_and_a_capture_are_one_payment(tables: Settings) -> None:
     assert paid["3"] == (8,)  # two means of payment; the third failed
     assert paid["4"] == (None,)  # paid in another currency than the order's
     assert paid["8"] == (30,)  # money given back is a refund, not a payment
-    assert paid["9"] == paid["11"] == (None,)  # a test; a void
+    assert paid["9"] == paid["11"] == paid["12"] == (None,)  # a test; a void; only authorized
     assert rows(tables, "select count(*) from fct_orders") == [(12,)]
 
 
