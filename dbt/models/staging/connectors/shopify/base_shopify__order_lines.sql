@@ -1,15 +1,6 @@
 -- Lines of an order that is not known, or not wholly, name an order that there is none of: they
--- stand
--- in the books as lines without order.
+-- stand in the books as lines without order.
 with
-
-    exported_rows as (select * from {{ source("shopify", "orders_export") }}),
-
-    synced_orders as (select * from {{ source("shopify", "orders") }}),
-
-    synced_line_rows as (select * from {{ source("shopify", "order_lines") }}),
-
-    allocations as (select * from {{ source("shopify", "discount_allocations") }}),
 
     variant_rows as (select * from {{ source("shopify", "product_variants") }}),
 
@@ -19,9 +10,9 @@ with
 
     items as ({{ shopify_latest("item_rows") }}),
 
-    exported as ({{ shopify_exported("exported_rows", "synced_orders") }}),
+    exported as (select * from {{ ref("base_shopify__exported") }}),
 
-    synced as ({{ shopify_synced_lines("synced_orders", "synced_line_rows", "allocations") }}),
+    synced as (select * from {{ ref("base_shopify__synced_lines") }}),
 
     united as (
 

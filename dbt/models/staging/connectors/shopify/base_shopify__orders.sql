@@ -1,23 +1,16 @@
 -- 1. The sync tables come first; of orders that they do not hold, the order export.
 -- 2. An order whose lines are not all there counts with Shopify's own subtotal.
 -- 3. An order's date is processed_at, the one of Shopify's own reports: orders brought along from
--- an
--- earlier shop keep theirs.
+-- an earlier shop keep theirs.
 with
-
-    exported_rows as (select * from {{ source("shopify", "orders_export") }}),
 
     synced_rows as (select * from {{ source("shopify", "orders") }}),
 
-    synced_line_rows as (select * from {{ source("shopify", "order_lines") }}),
-
-    allocations as (select * from {{ source("shopify", "discount_allocations") }}),
-
-    exported as ({{ shopify_exported("exported_rows", "synced_rows") }}),
+    exported as (select * from {{ ref("base_shopify__exported") }}),
 
     synced as ({{ shopify_latest("synced_rows", "updated_at") }}),
 
-    synced_lines as ({{ shopify_synced_lines("synced_rows", "synced_line_rows", "allocations") }}),
+    synced_lines as (select * from {{ ref("base_shopify__synced_lines") }}),
 
     discounts as (
 

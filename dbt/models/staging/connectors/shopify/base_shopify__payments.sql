@@ -1,19 +1,16 @@
 -- 1. A sale and a capture are payments, an authorization is none: its captures are. A capture of
--- what
--- was a sale already is the same money.
+-- what was a sale already is the same money.
 -- 2. Money given back stands in refunds.
 -- 3. The contract wants payments in the order's currency: of an order that was paid in another one,
 -- none is delivered.
 -- 4. The order export knows one sum per order.
 with
 
-    exported_rows as (select * from {{ source("shopify", "orders_export") }}),
-
     order_rows as (select * from {{ source("shopify", "orders") }}),
 
     transaction_rows as (select * from {{ source("shopify", "transactions") }}),
 
-    exported as ({{ shopify_exported("exported_rows", "order_rows") }}),
+    exported as (select * from {{ ref("base_shopify__exported") }}),
 
     orders as ({{ shopify_latest("order_rows", "updated_at") }}),
 

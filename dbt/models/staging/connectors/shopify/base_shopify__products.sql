@@ -1,6 +1,5 @@
 -- In the exports a product is known by its SKU, without one by its title, for that is what the
--- lines of
--- the order export know; in the sync tables by its id.
+-- lines of the order export know; in the sync tables by its id.
 with
 
     exported as (

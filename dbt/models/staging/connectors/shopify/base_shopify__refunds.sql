@@ -6,8 +6,6 @@
 -- merchandise as far as the order has any left, else an adjustment.
 with
 
-    exported_rows as (select * from {{ source("shopify", "orders_export") }}),
-
     order_rows as (select * from {{ source("shopify", "orders") }}),
 
     line_rows as (select * from {{ source("shopify", "order_lines") }}),
@@ -18,7 +16,7 @@ with
 
     adjustment_rows as (select * from {{ source("shopify", "order_adjustments") }}),
 
-    exported as ({{ shopify_exported("exported_rows", "order_rows") }}),
+    exported as (select * from {{ ref("base_shopify__exported") }}),
 
     orders as ({{ shopify_latest("order_rows", "updated_at") }}),
 
