@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from dagster_project.lib.errors import InputError
+from dagster_project.lib.intake.paths import PATH
 from dagster_project.lib.settings import DBT_DIR
 
 CONNECTORS_DIR = DBT_DIR / "models" / "staging" / "connectors"
@@ -23,6 +24,7 @@ FORMATS = {
     ".tsv": "csv",
     ".txt": "csv",
     ".parquet": "parquet",
+    ".json": "jsonl",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
@@ -44,8 +46,10 @@ class Column:
     one_of: tuple[str, ...] = ()
     currency: bool = False
     aliases: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    pattern: str | None = None
     date_format: str | tuple[str, ...] = ()
-    utc: bool = False
+    time_zone: str | None = None
 
     @property
     def scale(self) -> int:
@@ -165,6 +169,8 @@ def _column(column: dict[str, Any]) -> Column:
         key: tuple(value) if isinstance(value, list) else value
         for key, value in _meta(column).items()
     }
+    if wrong := [path for path in meta.get("paths", ()) if not PATH.fullmatch(path)]:
+        raise ValueError(f"column {column['name']} has paths that cannot be read: {wrong}")
     return Column(column["name"], data_type, **meta)
 
 

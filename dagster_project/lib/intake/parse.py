@@ -2,22 +2,25 @@
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
 from dagster_project.lib.intake.connectors import Entity, folded
 from dagster_project.lib.intake.content import Content
 from dagster_project.lib.intake.landing import Held, printable
+from dagster_project.lib.intake.paths import faults, root_of, value_at
 from dagster_project.lib.intake.records import Layout, Scan, read_records, scan, transcode
 from dagster_project.lib.intake.rules import (
     SEPARATOR,
     Context,
     Field,
+    first_filled,
     hash_of,
     problem_of,
     text_of,
@@ -39,6 +42,7 @@ REJECTED_COLUMNS = {
 }
 ROWS_PER_BYTE = 100  # more rows than this times the size of a Parquet file are taken for a bomb
 ROWS_FREE = 1_000_000
+NESTED = re.compile(r"STRUCT|MAP|JSON|.*\]$")
 COLUMN_LIMIT = 2000  # of a file, whether declared or not
 UNWRITABLE = re.compile("could not write|no space|file too large|disk quota", re.IGNORECASE)
 # Parts of JSON as regular expressions: what its standard forbids and the engine takes, texts, and
@@ -53,11 +57,18 @@ CSV_OPTIONS = (
 )
 
 
+class Place(NamedTuple):
+    """Where a file holds a value: a column, counted from 0, and a path where it is nested."""
+
+    position: int
+    path: str | None = None
+
+
 @dataclass(frozen=True)
 class Match:
-    """How the columns of a file meet the declared ones; positions count from 0."""
+    """How the columns of a file meet the declared ones; the first place that is filled counts."""
 
-    positions: dict[str, int]
+    positions: dict[str, tuple[Place, ...]]
     missing: tuple[str, ...]
     ignored: tuple[str, ...]
 
@@ -109,7 +120,7 @@ def parse(job: Job) -> Parsed:
     file_format = job.entity.format_of(job.file)
     if file_format is None:
         raise Held(
-            "has no extension that tells its format; known are csv, tsv, txt, parquet, jsonl"
+            "has no extension that tells its format; known are csv, tsv, txt, parquet, jsonl, json"
         )
     try:
         if file_format == "parquet":
@@ -125,13 +136,16 @@ def parse(job: Job) -> Parsed:
         raise Held(f"cannot be read: {message}") from error
 
 
-def match_columns(entity: Entity, found: Sequence[str]) -> Match:
-    """Which column of a file is which. Held where a required one is missing or one comes twice."""
+def match_columns(entity: Entity, found: Sequence[str], nested: Container[int] = ()) -> Match:
+    """Which column of a file is which. Held where a required one is missing or one comes twice.
+
+    `nested` are the positions of columns that may hold nested values.
+    """
     if len(found) > COLUMN_LIMIT:
         raise Held(f"has more than {COLUMN_LIMIT} columns, far more than any table of a shop")
     listed = ", ".join(repr(spelling.strip()[:80]) for spelling in found[:100])
     by_name: dict[str, list[int]] = {}
-    positions: dict[str, int] = {}
+    positions: dict[str, tuple[Place, ...]] = {}
     for position, spelling in enumerate(found):
         by_name.setdefault(folded(spelling), []).append(position)
     for spelling, places in by_name.items():
@@ -143,18 +157,21 @@ def match_columns(entity: Entity, found: Sequence[str]) -> Match:
         if len(hits) > 1:
             both = " and ".join(repr(found[hit].strip()) for hit in sorted(hits))
             raise Held(f"has {both}, which both mean {column.name}; columns found: {listed}")
-        if hits:
-            positions[column.name] = hits[0]
+        roots = [(by_name.get(folded(root_of(path)), [-1])[0], path) for path in column.paths]
+        found_at = [Place(hit) for hit in hits]
+        found_at += [Place(root, path) for root, path in roots if root in nested]
+        if found_at:
+            positions[column.name] = tuple(found_at)
     missing = [column for column in entity.columns if column.name not in positions]
     required = [column.name for column in missing if column.required]
     if required:
         raise Held(f"lacks the required column {', '.join(required)}; columns found: {listed}")
-    used = set(positions.values())
+    used = {place.position for places in positions.values() for place in places}
     ignored = tuple(
         printable(spelling.strip(), 80) for at, spelling in enumerate(found) if at not in used
     )
     return Match(
-        dict(sorted(positions.items(), key=lambda item: item[1])),
+        dict(sorted(positions.items(), key=lambda item: item[1][0].position)),
         tuple(column.name for column in missing),
         ignored,
     )
@@ -164,7 +181,6 @@ def _parse_parquet(job: Job) -> Parsed:
     records, found = _footer(job.content.path)
     if records > ROWS_FREE + ROWS_PER_BYTE * job.content.bytes:
         raise Held(f"claims {records} rows, more than {job.content.bytes} bytes can hold")
-    match = match_columns(job.entity, found)
     with engine(job.work, [job.content.path]) as connection:
         path = literal(job.content.path)
         relation = f"read_parquet({path}, file_row_number = true, binary_as_string = false)"
@@ -172,15 +188,15 @@ def _parse_parquet(job: Job) -> Parsed:
         types = {row[0]: row[1] for row in described if row[0] != "file_row_number"}
         if len(types) != len(found):
             raise Held(f"has {len(found)} columns, of which {len(types)} could be read")
-        columns = {column.name: column for column in job.entity.columns}
+        values = {at: (f"c{at}", kind) for at, kind in enumerate(types.values())}
+        roots = {at: f"to_json({sql})" for at, (sql, kind) in values.items() if NESTED.match(kind)}
+        match = match_columns(job.entity, found, roots)
         renamed = ", ".join(f"{name(column)} as c{at}" for at, column in enumerate(types))
         whole = ", ".join(f"{literal(column)}: c{at}" for at, column in enumerate(types))
         source = Source(
             f"select file_row_number + 1 as _row, {renamed} from {relation}",
-            [
-                Field(columns[known], f"c{at}", list(types.values())[at])
-                for known, at in match.positions.items()
-            ],
+            _fields(job, match, values, roots),
+            _problem(_faults(match, roots)),
             raw=f"to_json({{{whole}}})::varchar",
         )
         return _load(connection, job, source, match, records)
@@ -219,9 +235,8 @@ def _parse_text(job: Job, file_format: str) -> Parsed:
         if match is None:
             source, match = _json_source(connection, job, relation, counted)
         else:
-            columns = {column.name: column for column in job.entity.columns}
-            fields = [Field(columns[known], f"c{at}") for known, at in match.positions.items()]
-            source = Source(relation, fields)
+            values = {at: (f"c{at}", "VARCHAR") for ((at, _),) in match.positions.values()}
+            source = Source(relation, _fields(job, match, values, {}))
         return _load(connection, job, source, match, records, (path, layout), broken)
 
 
@@ -328,21 +343,68 @@ def _json_source(
         f"group by key order by min(_row), key limit {COLUMN_LIMIT + 1}"
     ).fetchall()
     found = [key for (key,) in keys]
-    columns = {column.name: column for column in job.entity.columns}
     # without a single object in the file, each line is rejected for itself
-    match = match_columns(job.entity, found) if found else Match({}, tuple(columns), ())
-    fields = []
-    for known, at in match.positions.items():
-        pointer = literal("/" + found[at].replace("~", "~0").replace("/", "~1"))
+    unmatched = Match({}, tuple(column.name for column in job.entity.columns), ())
+    match = match_columns(job.entity, found, range(len(found))) if found else unmatched
+    values, roots = {}, {}
+    for at, key in enumerate(found):
+        pointer = literal("/" + key.replace("~", "~0").replace("/", "~1"))
         is_nested = f"json_type(object, {pointer}) in ('OBJECT', 'ARRAY')"
-        value = f"json_extract_string(case when {is_nested} then object else exact end, {pointer})"
-        fields.append(Field(columns[known], value))
-    problem = (
-        f"case when object is null then {SEPARATOR} || 'the line is not one JSON object' "
-        f"when len(json_keys(object)) <> len(list_distinct(json_keys(object))) "
-        f"then {SEPARATOR} || 'the object has a key twice' end"
+        text = f"json_extract_string(case when {is_nested} then object else exact end, {pointer})"
+        values[at] = (text, "VARCHAR")
+        roots[at] = f"json_extract(exact, {pointer})"
+    faults_of_lines = {
+        "the line is not one JSON object": "object is null",
+        "the object has a key twice": (
+            "len(json_keys(object)) <> len(list_distinct(json_keys(object)))"
+        ),
+    }
+    return (
+        Source(
+            relation,
+            _fields(job, match, values, roots),
+            _problem(faults_of_lines | _faults(match, roots)),
+            raw="c0",
+        ),
+        match,
     )
-    return Source(relation, fields, problem, raw="c0"), match
+
+
+def _fields(
+    job: Job,
+    match: Match,
+    values: Mapping[int, tuple[str, str]],
+    roots: Mapping[int, str],
+) -> list[Field]:
+    """The columns that a file has. `values`: SQL and type of each of its own; `roots`: the nested
+    ones as JSON."""
+    columns = {column.name: column for column in job.entity.columns}
+    return [
+        first_filled(
+            [
+                Field(columns[known], value_at(roots[at], path))
+                if path
+                else Field(columns[known], *values[at])
+                for at, path in places
+            ]
+        )
+        for known, places in match.positions.items()
+    ]
+
+
+def _faults(match: Match, roots: Mapping[int, str]) -> dict[str, str]:
+    """What can be wrong with a record on the way to its nested values."""
+    paths = {(at, path) for places in match.positions.values() for at, path in places if path}
+    found: dict[str, str] = {}
+    for at, root in roots.items():
+        found |= faults(root, sorted(path for held, path in paths if held == at))
+    return found
+
+
+def _problem(conditions: Mapping[str, str]) -> str:
+    """SQL of what is wrong with a record as a whole, from conditions by reason."""
+    cases = [f"when {when} then {SEPARATOR} || {literal(why)}" for why, when in conditions.items()]
+    return f"case {' '.join(cases)} end" if cases else "null::varchar"
 
 
 def _load(

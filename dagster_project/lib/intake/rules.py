@@ -1,7 +1,8 @@
 """Typing rules, as SQL: a value that does not fit is rejected, never cast to something near."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dagster_project.lib.intake.connectors import Column
@@ -19,6 +20,12 @@ DAY = r"\d{4}-\d{2}-\d{2}([ T]00:00(:00(\.0+)?)?)?"
 TRUE, FALSE = "('true', 't', 'yes', 'y', '1')", "('false', 'f', 'no', 'n', '0')"
 SEPARATOR = "chr(31)"  # between column and reason
 EARLIEST, LATEST = 1900, 2200
+# Units since 1970: their name, microseconds in one, digits at most, so that nothing overflows.
+EPOCHS: dict[str | tuple[str, ...], tuple[str, int, int]] = {
+    "epoch_s": ("seconds", 1_000_000, 11),
+    "epoch_ms": ("milliseconds", 1_000, 14),
+    "epoch_us": ("microseconds", 1, 17),
+}
 TEXT_LIMIT = 1 << 20  # bytes
 
 
@@ -48,13 +55,24 @@ def text_of(field: Field) -> str:
         text = f"decode({text})"
     elif re.match(r"STRUCT|MAP|UNION|.*\]$", field.type):
         text = f"to_json({text})"
+    if field.column.pattern:
+        text = f"regexp_extract({text}::varchar, {literal(field.column.pattern)}, 1)"
     return f"nullif(trim({text}::varchar, {BLANKS}), '')"
+
+
+def first_filled(fields: Sequence[Field]) -> Field:
+    """One column found in several places of a file: the first that is not empty."""
+    if len(fields) == 1:
+        return fields[0]
+    texts = ", ".join(map(text_of, fields))
+    extracted = replace(fields[0].column, pattern=None)
+    return Field(extracted, f"coalesce({texts})")
 
 
 def value_of(field: Field, text: str, context: Context) -> str:
     """The typed value, null where the text does not fit the column's type."""
     column, wanted, source = field.column, field.column.data_type, field.type
-    zone = literal(context.time_zone)
+    time_zone = column.time_zone or context.time_zone
     if wanted == "varchar":
         if column.currency:
             return f"case when regexp_full_match({text}, '[A-Za-z]{{3}}') then upper({text}) end"
@@ -80,6 +98,10 @@ def value_of(field: Field, text: str, context: Context) -> str:
             f"case when regexp_full_match({text}, '{DAY}') then try_cast({text}[:10] as date) end"
         )
     if wanted == "timestamp":
+        if column.date_format in EPOCHS:
+            _, factor, digits = EPOCHS[column.date_format]
+            fits = f"regexp_full_match({text}, '-?\\d{{1,{digits}}}')"
+            return f"case when {fits} then make_timestamp({text}::bigint * {factor}) end"
         if source == "TIMESTAMP WITH TIME ZONE":
             return f"{field.sql} at time zone 'UTC'"
         local = (
@@ -90,8 +112,8 @@ def value_of(field: Field, text: str, context: Context) -> str:
             local = _parsed(text, column.date_formats)
         elif is_time:
             local = f"{field.sql}::timestamp"
-        if context.time_zone != "UTC" and not column.utc:
-            local = f"({local}) at time zone {zone} at time zone 'UTC'"
+        if time_zone != "UTC":
+            local = f"({local}) at time zone {literal(time_zone)} at time zone 'UTC'"
         if column.date_format or is_time:
             return local
         offset = f"regexp_replace({text}, ' ([+-])', '\\1')"  # the engine knows no blank before it
@@ -174,6 +196,8 @@ def _parsed_as(text: str, date_format: str) -> str:
 def _expected(column: Column) -> str:
     if column.currency:
         return "a currency code of three letters like EUR"
+    if column.date_format in EPOCHS:
+        return f"a number of {EPOCHS[column.date_format][0]} since 1970"
     if column.date_format:
         return f"a date written as {' or '.join(column.date_formats)}"
     if match := re.fullmatch(r"decimal\((\d+),(\d+)\)", column.data_type):

@@ -26,7 +26,7 @@ from typing import Any, Self, TypeVar
 from dagster_project.lib.errors import RegularsError
 from dagster_project.lib.intake.content import Content, content_of
 from dagster_project.lib.intake.landing import Held, Landed
-from dagster_project.lib.intake.parse import Job, Match, Parsed, parse
+from dagster_project.lib.intake.parse import Job, Match, Parsed, Place, parse
 from dagster_project.lib.intake.sql import MEMORY
 
 SECONDS, BYTES_PER_SECOND = 60, 200_000  # for a file: so long, and so much longer by its size
@@ -158,7 +158,10 @@ def _parsed(reply: dict[str, Any]) -> Parsed:
     if min(loaded, rejected) < 0 or records != loaded + rejected:
         raise ValueError("counts that do not meet")
     match = reply["match"]
-    positions = {str(column): int(at) for column, at in match["positions"].items()}
+    positions = {
+        str(column): tuple(Place(int(at), path and str(path)) for at, path in places)
+        for column, places in match["positions"].items()
+    }
     missing, ignored = (tuple(map(str, match[name])) for name in ("missing", "ignored"))
     return Parsed(records, loaded, rejected, Match(positions, missing, ignored))
 
