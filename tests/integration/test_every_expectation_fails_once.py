@@ -59,6 +59,9 @@ FAULTS = {
     "raw.online_retail__invoice_lines.expect_column_values_to_be_between.invoiced_at": raw_row(
         invoiced_at="timestamp '2011-12-10 00:00:01'"
     ),
+    "raw.ga4__events.expect_column_min_to_be_between.event_timestamp": raw_row(
+        event_timestamp="timestamp '2019-06-30 23:59:59'"
+    ),
     "raw.intake__files.records_are_loaded_or_rejected": raw_row(**LEDGER | {"loaded": "999"}),
     "raw.intake__files.most_records_of_a_file_fit": raw_row(
         **LEDGER | {"loaded": "499", "rejected": "501"}
@@ -76,6 +79,18 @@ FAULTS = {
     ),
     "raw.shopify__orders_export.expect_column_min_to_be_between.created_at": raw_row(
         created_at="timestamp '2003-12-31 23:59:59'"
+    ),
+    "raw.segment__logs.expect_column_min_to_be_between.occurred_at": raw_row(
+        occurred_at="timestamp '2010-12-31 23:59:59'"
+    ),
+    "raw.woocommerce__order_items.expect_column_min_to_be_between.order_date": raw_row(
+        order_date="timestamp '2011-09-26 23:59:59'"
+    ),
+    "raw.woocommerce__order_items.an_order_has_one_total_in_a_file": (
+        "copy (select rows.* replace ('1' as order_id, total as order_total, '1.csv' as _file)"
+        " from (values (10.00), (10.01)) as totals(total)"
+        " left join read_parquet('{folder}/*.parquet') as rows on true)"
+        " to '{folder}/planted.parquet'"
     ),
     "staging.stg_exchange_rates.expect_column_values_to_be_between.rate": one_row("rate = 0"),
     "staging.stg_exchange_rates.rates_of_a_pair_do_not_jump": one_row("rate = 2.6 * rate"),

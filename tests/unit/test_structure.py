@@ -350,7 +350,11 @@ def words_of(sql: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("connector", "table", "column"),
-    [("demo", "orders", "state"), ("olist", "orders", "order_status")],
+    [
+        ("demo", "orders", "state"),
+        ("olist", "orders", "order_status"),
+        ("woocommerce", "order_items", "status"),
+    ],
 )
 def test_every_status_of_a_source_becomes_one_of_the_contract(
     connector: str, table: str, column: str
@@ -359,7 +363,7 @@ def test_every_status_of_a_source_becomes_one_of_the_contract(
     (case,) = re.findall(
         rf"case\s+(?:orders\.)?{column}\b(.*?)\bend as order_status", sql, re.DOTALL
     )
-    renamed = dict(re.findall(r"when '(\w+)'\s+then '(\w+)'", case))
+    renamed = dict(re.findall(r"when '([\w-]+)'\s+then '(\w+)'", case))
     source = one_of(connector, table, column)
     assert renamed.keys() <= source
     assert {renamed.get(word, word) for word in source} <= one_of("files", "orders", "order_status")
