@@ -29,7 +29,7 @@ SMALL_SPARK = """
 spark.master                   local[2]
 spark.sql.shuffle.partitions   2
 spark.ui.enabled               false
-spark.driver.extraJavaOptions  -XX:TieredStopAtLevel=1
+spark.driver.extraJavaOptions  -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m
 """
 
 
