@@ -335,6 +335,7 @@ def test_the_books_balance(shop: Shop) -> None:
     assert rows(shop.warehouse, "from fct_reconciliation where not is_balanced") == []
 
 
-def test_a_rerun_ends_at_the_same_content(shop: Shop) -> None:
+def test_a_rerun_and_a_clean_run_end_at_the_same_content(shop: Shop, tmp_path: Path) -> None:
     before = contents(shop.warehouse)
     assert contents(rebuild(settings_of(shop.landing, shop.warehouse))) == before
+    assert contents(rebuild(settings_of(shop.landing, tmp_path / "warehouse"))) == before
