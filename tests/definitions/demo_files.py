@@ -218,7 +218,7 @@ class DemoFiles:
         }
         for refund in self._refunds(found):
             if refund.match_rule == "line":
-                (line,) = (x for x in found[refund.order_id].lines if x.number == refund.line)  # type: ignore[index]
+                (line,) = (x for x in found[refund.order_id].lines if x.number == refund.line)
                 line.refunds += refund.amount
                 line.refunds_eur += refund.amount_eur
             elif refund.order_id:

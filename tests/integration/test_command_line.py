@@ -272,7 +272,7 @@ def test_an_answer_as_a_table(shop: Settings) -> None:
         ("select * from fct_ordres", "fct_ordres does not exist! Did you mean"),
         ("select from where", "syntax error"),
         ("drop table fct_orders", "this is no question"),
-        ("copy fct_orders to '/tmp/x.csv'", "this is no question"),
+        ("copy fct_orders to 'x.csv'", "this is no question"),
         ("from read_csv('/etc/passwd')", "disabled"),
         ("select cast('x' as integer)", "Could not convert string 'x'"),
         ("", "this is no question"),

@@ -263,6 +263,22 @@ def test_parquet_naive_stamps_nested_values_and_awkward_names(shop: Shop) -> Non
     ]
 
 
+def test_parquet_stamps_finer_than_a_microsecond_are_not_cut(shop: Shop) -> None:
+    parquet(
+        shop,
+        "orders.parquet",
+        """
+        select 'A' as order_id, timestamp_ns '2024-02-29 10:11:12.123456000' as ordered_at
+        union all select 'B', timestamp_ns '2024-02-29 10:11:12.123456001'
+        """,
+    )
+    row = shop.file(shop.run(), "orders.parquet")
+
+    assert (row.loaded, row.rejected) == (1, 1)
+    assert shop.raw("order_id, ordered_at") == [("A", datetime(2024, 2, 29, 10, 11, 12, 123456))]
+    assert "a time like" in shop.rejects("reason")[0][0]
+
+
 def test_a_parquet_file_of_impossible_size_is_held(shop: Shop) -> None:
     parquet(shop, "orders.parquet", "select 'A' as order_id from range(3000000)")
     (row,) = shop.run().held
@@ -296,6 +312,7 @@ def test_truncated_parquet_is_held(shop: Shop) -> None:
         ("shipped_on", "2024-02-29", date(2024, 2, 29)),
         ("ordered_at", "2024-02-29", datetime(2024, 2, 29)),
         ("ordered_at", "2024-02-29T10:11:12.123456Z", datetime(2024, 2, 29, 10, 11, 12, 123456)),
+        ("ordered_at", "2024-02-29 10:11:12.500000000", datetime(2024, 2, 29, 10, 11, 12, 500000)),
         ("ordered_at", "2024-02-29 10:11:12+05:30", datetime(2024, 2, 29, 4, 41, 12)),
         ("ordered_at", "2024-02-29 10:11:12 +0530", datetime(2024, 2, 29, 4, 41, 12)),
         ("ordered_at", "2024-02-29 10:11", datetime(2024, 2, 29, 10, 11)),
@@ -332,6 +349,8 @@ def test_values_that_fit(shop: Shop, column: str, text: str, value: object) -> N
         ("shipped_on", "2024-01-01 10:00:00", "a date like"),
         ("ordered_at", "2024-01-01 25:00:00", "a time like"),
         ("ordered_at", "01/02/2024", "a time like"),
+        ("ordered_at", "2024-01-01 10:00:00.0000001", "a time like"),
+        ("ordered_at", "2024-01-01T10:00:00.0000001Z", "a time like"),
     ],
 )
 def test_values_that_do_not_fit(shop: Shop, column: str, text: str, expectation: str) -> None:

@@ -31,7 +31,7 @@ sources:
           - {name: hit_at, data_type: timestamp, config: {meta: {date_format: epoch_us}}}
           - {name: coupon, data_type: varchar, config: {meta: {aliases: [coupons], paths: [order.coupons], pattern: "code:([^|]+)"}}}
           - {name: made_at, data_type: timestamp, config: {meta: {time_zone: UTC}}}
-"""  # noqa: E501
+"""  # noqa: E501 (a table of columns reads best with one per line)
 
 
 @pytest.fixture

@@ -311,7 +311,7 @@ def refuse(
 
     def damaged(file: Path, *rest: object) -> None:
         damage(file)
-        verify_candidate(file, *rest)  # type: ignore[arg-type]
+        verify_candidate(file, *rest)
 
     build(settings, 2)
     monkeypatch.setattr(publishing, "verify_candidate", damaged)
@@ -460,7 +460,7 @@ def _killed_everywhere(warehouse: Path, pipe: Connection) -> None:
 
     # No DuckDB in this process before the fork: its threads would not come along.
     for point in range(1, 100):
-        status = _in_child(lambda point=point: killed_at(point))  # type: ignore[misc]
+        status = _in_child(lambda point=point: killed_at(point))
         pipe.send((point, status))
         pipe.recv()
         if status == 0:
@@ -500,7 +500,7 @@ def _out_of_space(warehouse: Path, limits: list[int], pipe: Connection) -> None:
         go(load_settings(warehouse=warehouse))
 
     for limit in limits:
-        pipe.send(_in_child(lambda limit=limit: limited(limit)))  # type: ignore[misc]
+        pipe.send(_in_child(lambda limit=limit: limited(limit)))
         pipe.recv()
 
 

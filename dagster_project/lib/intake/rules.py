@@ -11,10 +11,12 @@ from dagster_project.lib.intake.sql import literal, name
 BLANKS = r"E' \t\r\n\x0B\f'"
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)"
-CLOCK = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
+FRACTION = r"(\.\d{1,6}0{0,3})?"  # the engine would cut what is finer than a microsecond
+CLOCK = rf"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d{FRACTION})?"
 STAMP = rf"\d{{4}}-\d{{2}}-\d{{2}}([ T]{CLOCK})?"
 ZONED = (
-    r"\d{4}-\d{2}-\d{2}[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})? ?(Z|UTC|[+-]\d{2}(:?\d{2})?)"
+    r"\d{4}-\d{2}-\d{2}[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d"
+    rf"{FRACTION} ?(Z|UTC|[+-]\d{{2}}(:?\d{{2}})?)"
 )
 DAY = r"\d{4}-\d{2}-\d{2}([ T]00:00(:00(\.0+)?)?)?"
 TRUE, FALSE = "('true', 't', 'yes', 'y', '1')", "('false', 'f', 'no', 'n', '0')"
@@ -112,6 +114,8 @@ def value_of(field: Field, text: str, context: Context) -> str:
             local = _parsed(text, column.date_formats)
         elif is_time:
             local = f"{field.sql}::timestamp"
+            if source == "TIMESTAMP_NS":
+                local = f"case when {local}::timestamp_ns = {field.sql} then {local} end"
         if time_zone != "UTC":
             local = f"({local}) at time zone {literal(time_zone)} at time zone 'UTC'"
         if column.date_format or is_time:

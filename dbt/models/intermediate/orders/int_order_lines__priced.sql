@@ -1,9 +1,8 @@
 -- 1. An order without lines has one line of its merchandise amount.
 -- 2. A line's amount is quantity x list price, rounded once; only merchandise makes sales.
 -- 3. The discount on the whole order is spread over its merchandise in proportion to what is left
--- after line
--- discounts: each line takes the difference of two running shares, cut to the minor unit, so that
--- the parts add up to the cent.
+-- after line discounts: each line takes the difference of two running shares, cut to the minor
+-- unit, so that the parts add up to the cent.
 with
 
     orders as (select * from {{ ref("int_orders__dated") }}),

@@ -1,7 +1,6 @@
 -- 1. order_number counts the valid orders of a customer; orders without a customer take none.
 -- 2. purchase_number counts purchase occasions: the valid orders of one calendar date are one, or
--- each order by itself
--- where the setting merge_same_day_orders is off.
+-- each order by itself where the setting merge_same_day_orders is off.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),

@@ -1,7 +1,6 @@
 -- What counts as sales: every valid order at its date, less its refunds known by as_of, and every
--- refund that belongs
--- to no order at its own date. Every sum of sales by customer, cohort or day is a sum over these
--- rows.
+-- refund that belongs to no order at its own date. Every sum of sales by customer, cohort or day
+-- is a sum over these rows.
 with
 
     orders as (select * from {{ ref("int_orders__valued") }}),

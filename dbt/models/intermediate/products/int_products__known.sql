@@ -1,6 +1,5 @@
 -- A product is known from the products that the shop delivered, or from a line sold; then it has
--- the name and
--- category of its latest line.
+-- the name and category of its latest line.
 with
 
     delivered as (select * from {{ ref("stg_products") }}),

@@ -1,6 +1,5 @@
 -- Per period: new (first purchase ever), returning (bought in the period before too), resurrected
--- (bought, neither new
--- nor returning), dormant (bought in the period before, not in this one).
+-- (bought, neither new nor returning), dormant (bought in the period before, not in this one).
 with
 
     periods as (select * from {{ ref("int_calendar__periods") }}),

@@ -1,6 +1,5 @@
 -- Sales of a customer's orders from the first purchase to N days after it, less the refunds of
--- those orders; only
--- customers whose window has ended by as_of.
+-- those orders; only customers whose window has ended by as_of.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),

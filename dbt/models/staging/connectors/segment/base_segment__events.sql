@@ -1,6 +1,5 @@
 -- A call may come as a log, in the table tracks and in the table of its event: one row of it
--- counts,
--- one with properties before one without.
+-- counts, one with properties before one without.
 with
 
     calls as (
