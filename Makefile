@@ -18,7 +18,7 @@ landing/demo: | .venv/.run
 	$(BIN)/regulars demo
 
 test: .venv/.dev ## Run the whole suite.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 test-long: .venv/.dev ## Run the tests that take minutes: more kills, more dates, more dirty files, Dagster in processes of its own.
 	$(BIN)/python -m pytest -m long

@@ -1,14 +1,43 @@
 """Warehouses that tests share; each is built once and only read."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
+from dagster_project.lib.dbt import prepare_manifest
 from dagster_project.lib.demo.shop import write_shop
 from dagster_project.lib.intake.worker import Worker
 from tests.described import KeptWorker
 from tests.shops import REAL_DATA, refresh
+
+SHARING = (
+    "tests/reference/",
+    "tests/definitions/test_demo_marts.py",
+    "tests/definitions/test_lifecycle_marts.py",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # one process parses the dbt project for all
+        prepare_manifest()
+    elif not hasattr(sys.modules["__main__"], "__file__"):
+        sys.modules["__main__"].__file__ = __file__  # PySpark takes a process without for doctests
+
+
+class SharedWarehouses(LoadScopeScheduling):
+    """The tests of a file run in one process, and so do the files that read the same warehouses."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::")[0]
+        return "shared" if path.startswith(SHARING) else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedWarehouses:
+    return SharedWarehouses(config, log)
 
 
 @pytest.fixture(scope="session")
