@@ -9,6 +9,7 @@ import csv
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -64,11 +65,10 @@ def refresh(
 @cache
 def _manifest() -> Any:
     folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
-    return (
-        dbtRunner()
-        .invoke(["--quiet", "parse", *folders])
-        .result.to_msgpack(extended_mashumaro_encoder)
-    )
+    with tempfile.TemporaryDirectory() as own:  # the project's manifest may be read meanwhile
+        outputs = ["--target-path", own, "--log-path", own]
+        parsed = dbtRunner().invoke(["--quiet", "parse", *folders, *outputs]).result
+        return parsed.to_msgpack(extended_mashumaro_encoder)
 
 
 def settings_of(landing: Path, warehouse: Path, **given: Any) -> Settings:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dagster_project.lib.errors import InputError, RegularsError
@@ -277,6 +279,22 @@ def test_parquet_stamps_finer_than_a_microsecond_are_not_cut(shop: Shop) -> None
     assert (row.loaded, row.rejected) == (1, 1)
     assert shop.raw("order_id, ordered_at") == [("A", datetime(2024, 2, 29, 10, 11, 12, 123456))]
     assert "a time like" in shop.rejects("reason")[0][0]
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_parquet_times_in_utc_finer_than_a_microsecond_hold_the_file(
+    shop: Shop, beyond: int
+) -> None:
+    moment = 1_709_201_472_123_456_000 + beyond
+    times = pa.array([moment, None], pa.timestamp("ns", "UTC"))
+    path = shop.landing / "shop" / "orders.parquet"
+    pq.write_table(pa.table({"order_id": ["A", "B"], "ordered_at": times}), path)
+    row = shop.file(shop.run(), "orders.parquet")
+
+    if beyond:
+        assert row.status == "held" and "holds times finer than a microsecond" in str(row.reason)
+    else:
+        assert shop.raw("ordered_at") == [(datetime(2024, 2, 29, 10, 11, 12, 123456),), (None,)]
 
 
 def test_a_parquet_file_of_impossible_size_is_held(shop: Shop) -> None:

@@ -42,6 +42,7 @@ REJECTED_COLUMNS = {
 }
 ROWS_PER_BYTE = 100  # more rows than this times the size of a Parquet file are taken for a bomb
 ROWS_FREE = 1_000_000
+FINER = "timestamp[ns, tz="
 NESTED = re.compile(r"STRUCT|MAP|JSON|.*\]$")
 COLUMN_LIMIT = 2000  # of a file, whether declared or not
 UNWRITABLE = re.compile("could not write|no space|file too large|disk quota", re.IGNORECASE)
@@ -181,6 +182,7 @@ def _parse_parquet(job: Job) -> Parsed:
     records, found = _footer(job.content.path)
     if records > ROWS_FREE + ROWS_PER_BYTE * job.content.bytes:
         raise Held(f"claims {records} rows, more than {job.content.bytes} bytes can hold")
+    _refuse_finer_times(job.content.path)
     with engine(job.work, [job.content.path]) as connection:
         path = literal(job.content.path)
         relation = f"read_parquet({path}, file_row_number = true, binary_as_string = false)"
@@ -210,6 +212,27 @@ def _footer(path: str) -> tuple[int, list[str]]:
     try:
         with ParquetFile(path) as file:
             return file.metadata.num_rows, file.schema_arrow.names
+    except (pyarrow.ArrowException, OSError) as error:
+        raise Held(f"cannot be read as Parquet: {error}") from None
+
+
+def _refuse_finer_times(path: str) -> None:
+    """Holds a file with times in UTC finer than a microsecond, which the reader that loads cuts
+    before a rule can see them."""
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with ParquetFile(path) as file:
+            schema = file.schema_arrow
+            fine = [field.name for field in schema if str(field.type).startswith(FINER)]
+            for batch in file.iter_batches(columns=fine) if fine else ():
+                for times in batch.columns:
+                    times.cast(pyarrow.timestamp("us", times.type.tz))
+    except pyarrow.ArrowInvalid as error:
+        raise Held(
+            f"holds times finer than a microsecond ({error}); round them in the export"
+        ) from None
     except (pyarrow.ArrowException, OSError) as error:
         raise Held(f"cannot be read as Parquet: {error}") from None
 
