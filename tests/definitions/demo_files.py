@@ -83,7 +83,7 @@ class Order:
     shipping: Decimal
     tax: Decimal
     tip: Decimal
-    fees: Decimal
+    fees: Decimal  # of payments and parcels
     payments: Decimal | None
     refunds_of_all: Decimal = NOTHING
     refunds_of_all_eur: Decimal = NOTHING
@@ -213,8 +213,12 @@ class DemoFiles:
         paid: dict[str, list[Record]] = defaultdict(list)
         for row in self.records("payments"):
             paid[row["order_no"]].append(row)
+        parcels: dict[str, Decimal] = defaultdict(Decimal)
+        for row in self.records("shipments"):
+            parcels[row["order_no"]] += Decimal(row["cost"])
         found = {
-            number: self._order(row, items[number], paid[number]) for number, row in latest.items()
+            number: self._order(row, items[number], paid[number], parcels[number])
+            for number, row in latest.items()
         }
         for refund in self._refunds(found):
             if refund.match_rule == "line":
@@ -230,7 +234,9 @@ class DemoFiles:
     def refunds(self) -> list[Refund]:
         return list(self._refunds(self.orders))
 
-    def _order(self, row: Record, items: dict[int, Record], paid: list[Record]) -> Order:
+    def _order(
+        self, row: Record, items: dict[int, Record], paid: list[Record], parcels: Decimal
+    ) -> Order:
         moment = utc(row["placed_at"])
         day = local_day(moment.replace(tzinfo=UTC))
         rate = self.rate(row["currency"], day)
@@ -252,7 +258,7 @@ class DemoFiles:
             shipping=cents(Decimal(row["shipping"]) * rate),
             tax=cents(Decimal(row["tax"]) * rate),
             tip=cents(Decimal(row["tip"]) * rate),
-            fees=sum((Decimal(part["fee"] or 0) for part in paid), NOTHING),
+            fees=sum((Decimal(part["fee"] or 0) for part in paid), parcels),
             payments=sum((Decimal(part["amount"]) for part in paid), NOTHING) if paid else None,
         )
 

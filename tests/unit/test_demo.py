@@ -3,6 +3,7 @@ written files, by other means than those that wrote them."""
 
 import csv
 import gzip
+import hashlib
 import json
 import math
 from collections.abc import Iterator
@@ -15,13 +16,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from dagster_project.lib.demo import activity, write_shop
 from dagster_project.lib.demo import shop as shop_module
-from dagster_project.lib.demo import write_shop
 from dagster_project.lib.demo.world import CHANNELS, Behaviour, World, channel_factors
 from dagster_project.lib.errors import InputError
 
 Z = 3.29  # two-sided 99.9 %
 INVALID_STATES = "('canceled', 'awaiting_payment', 'fraud_confirmed', 'test')"
+ORDER_DATA = "544db88560731f3e90d054ad67584105c7dee8027c729f334e3b348f10748c00"
 MALFORMED = ("D9999999991", "D9999999992")
 
 
@@ -58,10 +60,14 @@ def db(landing: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             order_no: 'varchar', line_no: 'int', account: 'varchar', currency: 'varchar',
             reason: 'varchar', amount: 'decimal(18,2)', refunded_at: 'varchar'}})
         where refunded_at not like '%-02-30%';
+        create table events as
+        select parse_filename(filename) as file, * exclude (filename)
+        from read_parquet('demo/events_*.parquet', filename = true);
         create table accounts as
-        select * from read_csv(
-            'demo/customers.csv', {text}, null_padding = true, strict_mode = false)
-        where customer_number <> 'C999999999';
+        select parse_filename(filename) as file, * exclude (filename) from read_csv(
+            'demo/customers*.csv', {text}, null_padding = true, strict_mode = false)
+        where customer_number <> 'C999999999'
+        qualify row_number() over (partition by customer_number order by file desc) = 1;
     """)
     for name in ("customers", "orders", "refunds", "planted", "files"):
         con.execute(f"create view true_{name} as from '_truth/{name}.parquet'")
@@ -100,10 +106,22 @@ def test_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     }
 
 
+def test_what_is_added_beside_the_orders_leaves_them_as_they_are(tmp_path: Path) -> None:
+    """Every stage draws for itself. These are the orders of this seed before there were visits."""
+    write_shop(tmp_path, customers=500, days=400, seed=3)
+    digest = hashlib.sha256()
+    for pattern in ("customers.csv", "orders_2*", "orders_late*", "refunds*", "products*"):
+        for path in sorted((tmp_path / "demo").glob(pattern)):
+            content = path.read_bytes()
+            digest.update(gzip.decompress(content) if path.suffix == ".gz" else content)
+    assert digest.hexdigest() == ORDER_DATA
+
+
 def test_a_larger_shop_begins_with_the_smaller_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shop_module, "CHUNK", 500)
+    monkeypatch.setattr(activity, "BLOCK", 200)
     done: list[tuple[int, int]] = []
     write_shop(tmp_path / "small", customers=500)
     summary = write_shop(tmp_path / "large", customers=1200, progress=lambda *n: done.append(n))
@@ -111,6 +129,16 @@ def test_a_larger_shop_begins_with_the_smaller_one(
     for name in ("orders_2025.csv", "customers.csv"):
         small, large = ((tmp_path / s / "demo" / name).read_text() for s in ("small", "large"))
         assert large.startswith(small.split("malformed@")[0].rsplit("\n", 1)[0])
+    for name in ("events_2024.parquet", "events_late_2025-12-31.parquet"):
+        small, large = (
+            {str(row) for row in pq.read_table(tmp_path / s / "demo" / name).to_pylist()}
+            for s in ("small", "large")
+        )
+        assert small < large
+    small, large = (content(tmp_path / s / "demo") for s in ("small", "large"))
+    planted = [name for name in small if "planted" in name]
+    assert len(planted) == 11
+    assert all(small[name] == large[name] for name in planted)
     orders = pq.read_table(tmp_path / "large" / "_truth" / "orders.parquet").to_pydict()
     assert len(set(orders["order_no"])) == summary.orders == len(orders["order_no"])
     assert sum(orders["is_valid"]) == summary.valid_orders
@@ -249,7 +277,8 @@ PLANTED = {
         where net - coupon_amount::decimal(18, 2) = 0""",
     "same_day_order": """select sum(orders - 1) from (select count(*) as orders from true_orders
         where is_valid and person_id is not null group by person_id, order_date)""",
-    "shared_email": "select count(*) - count(distinct lower(email)) from accounts",
+    "shared_email": """select count(*) - count(distinct lower(email)) from accounts
+        where file = 'customers.csv'""",
     "refund_after_month_end": """select count(*) from refunds r join true_refunds using (refund_no)
         join latest l on l.order_no = true_refunds.order_no
         where left(r.refunded_at, 7) <> left(l.placed_at, 7)""",
@@ -257,6 +286,23 @@ PLANTED = {
     "refund_without_order": "select count(*) from refunds where order_no is null",
     "malformed": "select 5",
     "missing_rates": "select 1",
+    "repeated_event": "select count(*) - count(distinct event_no) from events",
+    "late_event": "select count(distinct event_no) from events where file like '%late%'",
+    "purchase_without_order": """select count(distinct event_no) from events
+        where kind = 'order' and order_no not in (select order_no from exported)""",
+    "bot": """select count(distinct visitor_cookie) from (
+        select visitor_cookie, count(distinct event_no) / (1 + date_diff('second',
+            min(happened_at), max(happened_at))) as per_second, count(*) as events
+        from events where visitor_cookie is not null group by 1)
+        where per_second > 0.5 and events > 100""",
+    "visit_across_midnight": """select count(*) from (
+        select visitor_cookie from events where file = 'events_planted.parquet' group by 1
+        having count(distinct happened_at::date) = 2
+        and date_diff('minute', min(happened_at), max(happened_at)) < 30)""",
+    "campaign_change": """select count(*) from (
+        select visitor_cookie from events where file = 'events_planted.parquet' group by 1
+        having count(distinct campaign) = 2
+        and date_diff('minute', min(happened_at), max(happened_at)) < 30)""",
     "sale_window": "select 3",
 }
 

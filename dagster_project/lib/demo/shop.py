@@ -12,11 +12,13 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from dagster_project.lib.demo import sql, stages
+from dagster_project.lib.demo import activity, activity_sql, planting, sql, stages
 from dagster_project.lib.demo.files import Files
 from dagster_project.lib.demo.world import (
     CATEGORIES,
     CHANNELS,
+    SEARCH_TERMS,
+    TERMS_WITH_RESULTS,
     TIERS,
     TIME_ZONE,
     World,
@@ -90,27 +92,37 @@ def _write(
     orders = valid_orders = 0
     with duckdb.connect() as con, Files(folder / "demo", con) as export:
         con.execute(f"set TimeZone = '{TIME_ZONE}'; set enable_progress_bar = false")
-        con.execute(sql.MACROS.format(first_day=world.first_day, last_day=world.last_day))
+        days = {"first_day": world.first_day, "last_day": world.last_day}
+        con.execute(sql.MACROS.format(**days, planted=planting.PERIOD))
+        con.execute(activity_sql.STEPS.format(terms=list(SEARCH_TERMS), seed=seed))
         with Files(folder / "_truth", con) as truth:
             _write_once(world, export, truth, customers, seed)
             for first in range(0, customers, CHUNK):
                 size = min(CHUNK, customers - first)
                 simulated = simulate(world, seed, first, size)
-                for name, columns in simulated.items():
-                    con.register(name, pa.table({k: pa.array(v) for k, v in columns.items()}))
+                _register(con, simulated)
                 con.execute(sql.CHUNK_TABLES)
-                for name, query in _chunk_exports(world):
+                for name, query in _periods(world, sql.EXPORTS):
                     export.append(name, query)
                 for name, query in sql.TRUTH.items():
                     truth.append(name, query)
+                _write_activity(world, export, truth, simulated, seed, first)
                 orders += len(simulated["sold"]["is_valid"])
                 valid_orders += int(simulated["sold"]["is_valid"].sum())
                 progress(first + size, customers)
+            planted_orders = _write_planted(world, export, truth)
+            truth.append("experiments.parquet", activity_sql.EXPERIMENTS)
             _plant_malformed(world, export, truth)
             files = [{"file": name, "records": n} for name, n in sorted(export.records.items())]
             truth.append_rows("files.parquet", files)
     size_bytes = sum(path.stat().st_size for path in (folder / "demo").iterdir())
+    orders, valid_orders = orders + planted_orders, valid_orders + planted_orders
     return ShopSummary(customers, orders, valid_orders, export.records, size_bytes)
+
+
+def _register(con: duckdb.DuckDBPyConnection, tables: dict[str, stages.Columns]) -> None:
+    for name, columns in tables.items():
+        con.register(name, pa.table({k: pa.array(v) for k, v in columns.items()}))
 
 
 def simulate(world: World, seed: int, first: int, size: int) -> dict[str, stages.Columns]:
@@ -137,6 +149,73 @@ def simulate(world: World, seed: int, first: int, size: int) -> dict[str, stages
     }
 
 
+def _write_activity(
+    world: World,
+    export: Files,
+    truth: Files,
+    simulated: dict[str, stages.Columns],
+    seed: int,
+    first: int,
+) -> None:
+    """What the customers of a chunk do beside their orders, block by block."""
+    people, sold = simulated["people"], simulated["sold"]
+    late = {"late_from": world.end - 60 * 86400, "late_until": world.end - 12 * 86400}
+    for start in range(0, len(people["person"]), activity.BLOCK):
+        block = range(start, min(start + activity.BLOCK, len(people["person"])))
+
+        def random(stage: str, start: int = start) -> np.random.Generator:
+            key = (crc32(stage.encode()), first // CHUNK, start // activity.BLOCK)
+            return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+        _register(
+            export.con,
+            {
+                "visits": activity.visits(random("visits"), world, people, sold, block),
+                "bots": activity.bots(random("bots"), world, people, block),
+                "shipped": activity.shipments(random("shipments"), world, sold, block),
+                "reviewed": activity.reviews(random("reviews"), world, sold, block),
+                "surveyed": activity.surveys(random("surveys"), world, sold, block),
+                "asked": activity.tickets(random("tickets"), world, sold, block),
+            },
+        )
+        export.con.execute(activity_sql.EVENTS.format(known_terms=TERMS_WITH_RESULTS, **late))
+        export.con.execute(activity_sql.COUNT_EXPERIMENTS)
+        for name, query in _periods(world, activity_sql.EXPORTS):
+            export.append(name, query)
+        for name, query in activity_sql.TRUTH.items():
+            truth.append(name, query)
+
+
+def _write_planted(world: World, export: Files, truth: Files) -> int:
+    """The planted persons in files of their own; returns the number of their orders."""
+    planted = planting.Planting(world)
+    if not planted.cast.persons:
+        return 0
+    for name, table in planted.tables().items():
+        export.con.register(name if name != "events" else "planted_events", table)
+    export.con.execute(
+        sql.CHUNK_TABLES + "create or replace temp table events as from planted_events"
+    )
+    names = {"year": "planted", "late": "_planted", "planted": "_planted"}
+    for name, query in (sql.EXPORTS | activity_sql.EXPORTS).items():
+        if "{" not in name:
+            name = name.replace(".csv", "_planted.csv")
+        elif "{planted}" not in name:
+            query = query.format(period=planting.PERIOD, is_late="false")
+        export.append(name.format(**names), query)
+    for is_late in (False, True):
+        name = f"customers_planted{'_late' if is_late else ''}.csv"
+        export.append(name, activity_sql.ACCOUNTS.format(is_late=is_late))
+    for queries in (sql.TRUTH, activity_sql.TRUTH):
+        for name, query in queries.items():
+            truth.append(name, query)
+    truth.append_rows("planted_transitions.parquet", planted.steps())
+    truth.append_rows("planted_states.parquet", planted.states())
+    truth.append_rows("identity_pairs.parquet", planted.pairs)
+    _plant(truth, planted.notes)
+    return len(planted.sold)
+
+
 def _write_once(world: World, export: Files, truth: Files, customers: int, seed: int) -> None:
     """What does not depend on the customers: products, rates, parameters, what is planted once."""
     number = np.arange(len(CATEGORIES) * TIERS)
@@ -152,6 +231,10 @@ def _write_once(world: World, export: Files, truth: Files, customers: int, seed:
     rates = {"day": list(world.rate_table), "rate": list(world.rate_table.values())}
     export.con.register("rates", pa.table(rates))
     export.append("exchange_rates.csv", sql.RATES)
+    key = (crc32(b"spend"), 0)
+    random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+    _register(export.con, {"spent": activity.spend(random, world, customers)})
+    export.append("marketing_spend.csv", activity_sql.SPEND)
 
     factors = zip(CHANNELS, channel_factors().tolist(), strict=True)
     parameters = {
@@ -170,11 +253,11 @@ def _write_once(world: World, export: Files, truth: Files, customers: int, seed:
     _plant(truth, planted)
 
 
-def _chunk_exports(world: World) -> Iterator[tuple[str, str]]:
+def _periods(world: World, exports: dict[str, str]) -> Iterator[tuple[str, str]]:
     """File and query of everything that a chunk adds to the exports."""
     late = f"late_{world.last_day}"
     periods = {0: late} | {year: str(year) for year in dict.fromkeys(world.years.tolist())}
-    for name, query in sql.EXPORTS.items():
+    for name, query in exports.items():
         if "{year}" in name:
             for period, label in periods.items():
                 yield name.format(year=label), query.format(period=period)
@@ -182,7 +265,7 @@ def _chunk_exports(world: World) -> Iterator[tuple[str, str]]:
             yield name.format(late=""), query.format(is_late="false")
             yield name.format(late=f"_{late}"), query.format(is_late="true")
         else:
-            yield name, query
+            yield name.format(planted=""), query
 
 
 def _plant_malformed(world: World, export: Files, truth: Files) -> None:

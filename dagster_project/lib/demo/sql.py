@@ -1,6 +1,6 @@
 """How a simulated chunk becomes the records of the shop's exports and of the truth about them."""
 
-# {first_day} and {last_day} are those of the history.
+# {first_day} and {last_day} are those of the history, {planted} the period of what is planted.
 MACROS = """
 create macro money(cents) as cast(cents * 0.01 as decimal(18, 2));
 create macro moment(second) as make_timestamp(second * 1000000);
@@ -12,8 +12,10 @@ create macro email(person, host) as format('customer{{}}@example.{{}}', person +
 create macro currency(is_gbp) as case when is_gbp then 'GBP' else 'EUR' end;
 create macro sku(number) as format('P{{:04d}}', number);
 create macro period_label(period) as
-    case when period = 0 then 'late_{last_day}' else cast(period as varchar) end;
-create macro late_label(period) as case when period = 0 then '_late_{last_day}' else '' end;
+    case period when 0 then 'late_{last_day}' when {planted} then 'planted'
+    else cast(period as varchar) end;
+create macro late_label(period) as
+    case period when 0 then '_late_{last_day}' when {planted} then '_planted' else '' end;
 """
 
 # The simulated arrays are people, sold, items, paid, refunded. `versions` and `item_versions` have
@@ -129,9 +131,9 @@ TRUTH = {
             case when is_shared then second_account(person) end as second_customer_number,
             ['account', 'guest', 'visitor'][kind + 1] as kind,
             channel, country, is_discount_seeker,
-            case when kind <> 2 then purchase_rate end as purchase_rate_per_day,
-            case when kind <> 2 then drop_out_chance end as drop_out_chance,
-            case when kind <> 2 then mean_value end as mean_value_eur,
+            cast(case when kind <> 2 then purchase_rate end as double) as purchase_rate_per_day,
+            cast(case when kind <> 2 then drop_out_chance end as double) as drop_out_chance,
+            cast(case when kind <> 2 then mean_value end as double) as mean_value_eur,
             purchases, firsts.day as first_purchase_date,
             case when dropped_day >= 0 then day_date(dropped_day) end as dropped_out_date
         from people left join firsts using (person)

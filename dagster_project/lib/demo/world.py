@@ -52,6 +52,26 @@ COUNTRIES = {
     "FR": (0.11, "fr", 20),
     "NL": (0.10, "nl", 21),
 }
+# campaigns of the channels that have any
+CAMPAIGNS = {
+    "paid_search": ("search-brand", "search-generic"),
+    "social": ("social-film", "social-photo"),
+    "email": ("newsletter",),
+    "affiliate": ("partner-blogs",),
+    "referral": ("friends",),
+}
+# campaign: channel, first and last day before the end, share of those exposed who saw variant b
+# (half was meant), share of b among those who bought in the same visit
+EXPERIMENTS = {
+    "welcome-film": ("social", 150, 60, 0.5, 0.7),
+    "summer-banner": ("affiliate", 150, 60, 0.3, 0.3),
+}
+SEARCH_TERMS = (
+    *("books", "coffee", "cosmetics", "garden", "kitchen", "lighting"),
+    *("linen", "outdoor", "stationery", "tea", "textiles", "toys"),
+    *("hoverboard", "gift wrapping", "size 52"),
+)
+TERMS_WITH_RESULTS = 12  # the first so many search terms
 CATEGORIES = (
     *("books", "coffee", "cosmetics", "garden", "kitchen", "lighting"),
     *("linen", "outdoor", "stationery", "tea", "textiles", "toys"),
