@@ -50,6 +50,9 @@
     add_months({{ from_date }}, cast({{ months }} as integer))
 {%- endmacro %}
 
+{# The moment so many hours later. #}
+{% macro add_hours(moment, hours) -%} {{ moment }} + interval {{ hours }} hour {%- endmacro %}
+
 {# One row per date from the first to the last, both included; none where either is null. #}
 {% macro dates_between(first_date, last_date) -%}
     {{ return(adapter.dispatch("dates_between", "regulars")(first_date, last_date)) }}

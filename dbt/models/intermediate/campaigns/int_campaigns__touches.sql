@@ -1,0 +1,86 @@
+-- 1. A touch is a session that came of a campaign, a click in an e-mail, or a campaign_touch.
+-- Opening
+-- an e-mail is none,
+-- for many mail programs do it by themselves.
+-- 2. What names a channel but no campaign touches "<channel> (all)", where money was spent on the
+-- campaign all of it.
+with
+
+    accounts as (select * from {{ ref("int_identity__accounts") }}),
+
+    emails as (select * from {{ ref("int_identity__emails") }}),
+
+    visitors as (select * from {{ ref("int_identity__visitors") }}),
+
+    channels as (
+
+        select distinct channel from {{ ref("stg_marketing_spend") }} where campaign = 'all'
+
+    ),
+
+    elsewhere as (
+
+        select
+            events.source_name || ':' || events.event_id as touch_id,
+            events.event_type as touch_type,
+            events.visitor_id,
+            coalesce(accounts.customer_id, emails.customer_id, visitors.customer_id) as customer_id,
+            events.channel,
+            events.campaign,
+            events.event_date as touch_date,
+            events.occurred_at as touched_at
+        from {{ ref("int_events__cleaned") }} as events
+        left join accounts on events.account_id = accounts.account_id
+        left join
+            emails
+            on case when accounts.account_id is null then events.email_hash end = emails.email_hash
+        left join
+            visitors
+            on events.source_name = visitors.source_name
+            and events.anonymous_id = visitors.anonymous_id
+        where
+            events.event_type in ('email_click', 'campaign_touch') and events.discard_reason is null
+
+    ),
+
+    visits as (
+
+        select
+            sessions.session_id as touch_id,
+            'session' as touch_type,
+            sessions.visitor_id,
+            identified.customer_id,
+            sessions.channel,
+            sessions.campaign,
+            sessions.event_date as touch_date,
+            sessions.started_at as touched_at
+        from {{ ref("int_events__sessions") }} as sessions
+        left join
+            {{ ref("int_sessions__identified") }} as identified
+            on sessions.session_id = identified.session_id
+        where sessions.bot_reason is null
+
+    ),
+
+    touches as (
+
+        select *
+        from elsewhere
+        union all
+        select *
+        from visits
+
+    )
+
+select
+    touches.touch_id,
+    touches.touch_type,
+    touches.visitor_id,
+    touches.customer_id,
+    coalesce(touches.campaign, channels.channel || ' (all)') as campaign,
+    coalesce(touches.channel, 'unknown') as channel,
+    touches.touch_date,
+    touches.touched_at
+from touches
+left join channels on touches.channel = channels.channel
+where touches.campaign is not null or channels.channel is not null

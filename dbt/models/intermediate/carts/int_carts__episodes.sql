@@ -1,0 +1,184 @@
+-- 1. A cart is one into which something was put; its last pause decides what became of it.
+-- 2. Ordered: a purchase event of it names a valid order, or its person placed one within 24
+-- hours of
+-- its last step.
+-- 3. Its value is what was put in less what was taken out, else what the last checkout said.
+with
+
+    settings as (select * from {{ ref("int_run__settings") }}),
+
+    currencies as (select * from {{ ref("currencies") }}),
+
+    steps as (
+
+        select
+            *,
+            row_number() over (partition by cart_id order by occurred_at, event_id) as step_number
+        from {{ ref("int_carts__steps") }}
+
+    ),
+
+    persons as (
+
+        select steps.cart_id, min(identified.customer_id) as customer_id
+        from steps
+        inner join
+            {{ ref("int_sessions__identified") }} as identified
+            on steps.session_id = identified.session_id
+        group by steps.cart_id
+        having count(distinct identified.customer_id) = 1
+
+    ),
+
+    carts as (
+
+        select
+            cart_id,
+            min(source_name) as source_name,
+            count(*) filter (where event_type = 'checkout_started') > 0 as has_checkout,
+            case
+                when
+                    count(*) filter (where event_type = 'add_to_cart' and has_amount) > 0
+                    and count(*) filter (where has_amount and amount is null) = 0
+                then
+                    greatest(
+                        sum(
+                            case
+                                event_type
+                                when 'add_to_cart'
+                                then amount
+                                when 'remove_from_cart'
+                                then - amount
+                            end
+                        ),
+                        0
+                    )
+                when count(*) filter (where event_type = 'add_to_cart' and has_amount) = 0
+                then
+                    max_by(amount, step_number) filter (
+                        where event_type = 'checkout_started' and has_amount
+                    )
+            end as amount,
+            min(occurred_at) as started_at,
+            max(occurred_at) as last_step_at
+        from steps
+        group by cart_id
+
+    ),
+
+    pauses as (
+
+        select
+            pauses.cart_id,
+            persons.customer_id,
+            pauses.named_order_id,
+            pauses.last_added_at,
+            pauses.abandoned_at,
+            pauses.abandoned_on
+        from {{ ref("int_carts__pauses") }} as pauses
+        left join persons on pauses.cart_id = persons.cart_id
+        where pauses.is_last
+
+    ),
+
+    ordered as (
+
+        select pauses.cart_id, orders.order_id
+        from pauses
+        inner join
+            {{ ref("int_orders__valued") }} as orders
+            on pauses.customer_id = orders.customer_id
+            and orders.ordered_at between pauses.last_added_at and pauses.abandoned_at
+        where orders.is_valid
+        qualify
+            row_number() over (
+                partition by pauses.cart_id order by orders.ordered_at, orders.order_id
+            )
+            = 1
+
+    ),
+
+    answers as (
+
+        select
+            coalesce(accounts.customer_id, emails.customer_id) as customer_id,
+            responses.answer,
+            responses.response_id,
+            responses.responded_at
+        from {{ ref("stg_survey_responses") }} as responses
+        cross join settings
+        left join
+            {{ ref("int_identity__accounts") }} as accounts
+            on responses.customer_id = accounts.account_id
+        left join
+            {{ ref("int_identity__emails") }} as emails
+            on responses.customer_email_hash = emails.email_hash
+        where
+            responses.survey_type = 'cart_abandonment'
+            and responses.answer is not null
+            and {{ shop_date("responses.responded_at", "settings.time_zone") }}
+            <= settings.as_of_date
+
+    ),
+
+    reasons as (
+
+        select carts.cart_id, answers.answer as reason
+        from carts
+        inner join persons on carts.cart_id = persons.cart_id
+        inner join
+            answers
+            on persons.customer_id = answers.customer_id
+            and answers.responded_at
+            between carts.last_step_at and {{ add_hours("carts.last_step_at", 720) }}
+        qualify
+            row_number() over (
+                partition by carts.cart_id order by answers.responded_at, answers.response_id
+            )
+            = 1
+
+    ),
+
+    judged as (
+
+        select
+            carts.*,
+            pauses.customer_id,
+            coalesce(pauses.named_order_id, ordered.order_id) as order_id,
+            pauses.abandoned_on,
+            case
+                when coalesce(pauses.named_order_id, ordered.order_id) is not null
+                then 'ordered'
+                when pauses.abandoned_on > settings.as_of_date
+                then 'open'
+                else 'abandoned'
+            end as status,
+            settings.reporting_currency
+        from carts
+        inner join pauses on carts.cart_id = pauses.cart_id
+        left join ordered on carts.cart_id = ordered.cart_id
+        cross join settings
+
+    )
+
+select
+    judged.cart_id,
+    judged.source_name,
+    judged.customer_id,
+    judged.order_id,
+    judged.status,
+    case
+        when judged.status = 'ordered'
+        then 'order'
+        when judged.has_checkout
+        then 'checkout'
+        else 'cart'
+    end as last_step,
+    case when judged.status = 'abandoned' then reasons.reason end as reason,
+    {{ round_money("judged.amount") }} as cart_value,
+    case when judged.status = 'abandoned' then judged.abandoned_on end as abandoned_on,
+    judged.started_at,
+    judged.last_step_at
+from judged
+inner join currencies on judged.reporting_currency = currencies.currency
+left join reasons on judged.cart_id = reasons.cart_id
