@@ -44,6 +44,16 @@ class Settings(BaseSettings):
     count_zero_value_orders: bool = False
     keep_identical_rows: bool = True
     follow_up_days: int = Field(180, ge=1, description="how long a gap must have been followed")
+    fallback_at_risk_after_days: int = Field(60, ge=1, description="until it can be estimated")
+    fallback_inactive_after_days: int = Field(180, ge=1, description="until it can be estimated")
+    session_timeout_minutes: int = Field(30, ge=1, description="silence that ends a session")
+    split_sessions_at_midnight: bool = True
+    split_sessions_at_campaign: bool = True
+    bot_events_per_minute: int = Field(60, ge=1, description="more make the visitor a bot that day")
+    bot_events_per_hour: int = Field(600, ge=1, description="more make the visitor a bot that day")
+    first_touch_days: int = Field(90, ge=1, description="age at the first purchase, at most")
+    last_touch_days: int = Field(30, ge=1, description="age at the first purchase, at most")
+    experiment_days: int = Field(28, ge=1, description="of an A/B test without an end in the seed")
     keep_generations: int = Field(5, ge=1)
     hash_key: SecretStr | None = Field(None, description="key of the hashes that stand for e-mails")
 

@@ -1,8 +1,9 @@
 """A run as of a past date equals a run on the data that stood there then.
 
 The landing files are cut here, by the day that each record itself names: orders by their day, their
-items with them, payments, refunds and customers by their own. Nothing undated is cut: products, and
-an order's state and e-mail, are as last delivered. Every mart must be equal. Exempt are the quality
+items with them, everything else by its own; what is told of it later, such as a delivery or an
+answer, is blanked. Nothing undated is cut: products, and an order's state and e-mail, are as last
+delivered. Every mart must be equal. Exempt are the quality
 marts, which describe the run: its files, rejects, checks, and the sums of what it was given.
 """
 
@@ -10,8 +11,10 @@ import csv
 import gzip
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,14 +23,28 @@ import pytest
 from dagster_project.lib.errors import InputError
 from tests.shops import contents, rebuild, rows, settings_of, write_csv
 
-Keep = Callable[[dict[str, str]], bool]
+Keep = Callable[[dict[str, Any]], bool]
+# file -> when a record of it was made, when it was completed, and what was known only then
+DATED = {
+    "payments": ("paid_at", None, ()),
+    "customers": ("registered_at", None, ()),
+    "refunds": ("refunded_at", None, ()),
+    "reviews": ("written_at", None, ()),
+    "shipments": ("handed_over_at", "delivered_at", ()),
+    "survey_answers": ("sent_at", "answered_at", ("score",)),
+    "support_tickets": ("opened_at", "closed_at", ("satisfaction",)),
+}
 
 
-def cut_csv(source: Path, target: Path, keep: Keep) -> list[dict[str, str]]:
+def cut_csv(
+    source: Path, target: Path, keep: Keep, blank: Callable[[dict[str, Any]], None] | None = None
+) -> list[dict[str, str]]:
     opened = gzip.open if source.suffix == ".gz" else open
     with opened(source, "rt", encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         kept = [line for line in reader if None not in line and keep(line)]
+        for line in kept if blank else ():
+            blank(line)
         names = list(reader.fieldnames or ())
     with opened(target, "wt", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, names)
@@ -44,34 +61,52 @@ def cut_demo(source: Path, target: Path, last_day: date) -> None:
     (target / "demo").mkdir(parents=True)
     (target / "regulars.toml").write_text((source / "regulars.toml").read_text())
 
-    def until(column: str) -> Keep:
-        return lambda line: line[column][:10] <= last_day.isoformat()
+    def is_known(stamp: str | None) -> bool:
+        return (stamp or "")[:10] <= last_day.isoformat()
 
     orders = {
         line["order_no"]
         for path in sorted((source / "demo").glob("orders_*.csv"))
-        for line in cut_csv(path, target / "demo" / path.name, until("placed_at"))
+        for line in cut_csv(
+            path, target / "demo" / path.name, lambda line: is_known(line["placed_at"])
+        )
     }
+    known_orders = orders | {None, ""}
     for path in sorted((source / "demo").iterdir()):
         cut = target / "demo" / path.name
+        entity = next((name for name in DATED if path.name.startswith(name)), None)
         if path.name.startswith("orders_"):
             continue
         elif path.name.startswith("order_items_"):
             items = pq.read_table(path)
             pq.write_table(items.filter(pc.field("order_no").isin(orders)), cut)
-        elif path.name.startswith("payments"):
-            cut_csv(path, cut, until("paid_at"))
-        elif path.name == "customers.csv":
-            cut_csv(path, cut, until("registered_at"))
-        elif path.name.startswith("refunds"):
-            kept = [
-                line
-                for line in path.read_text().splitlines(keepends=True)
-                if json.loads(line)["refunded_at"][:10] <= last_day.isoformat()
-            ]
-            cut.write_text("".join(kept))
-        elif path.name == "exchange_rates.csv":
+        elif path.name.startswith("events_"):
+            events = pq.read_table(path)
+            end = datetime.combine(last_day + timedelta(days=1), time(), ZoneInfo("Europe/Berlin"))
+            pq.write_table(events.filter(pc.field("happened_at") < end), cut)
+        elif path.name == "exchange_rates.csv" or path.name == "marketing_spend.csv":
             cut_csv(path, cut, lambda line: day_of(line["day"]) <= last_day)
+        elif entity:
+            made, completed, late = DATED[entity]
+
+            def keep(line: dict[str, Any], made: str = made) -> bool:
+                return is_known(line[made]) and line.get("order_no") in known_orders
+
+            def blank(
+                line: dict[str, Any],
+                completed: str | None = completed,
+                late: tuple[str, ...] = late,
+            ) -> None:
+                if completed and not is_known(line[completed]):
+                    line |= dict.fromkeys((completed, *late))
+
+            if path.suffix == ".jsonl":
+                lines = [line for line in map(json.loads, path.open()) if keep(line)]
+                for line in lines:
+                    blank(line)
+                cut.write_text("".join(json.dumps(line) + "\n" for line in lines))
+            else:
+                cut_csv(path, cut, keep, blank)
         else:
             cut.write_bytes(path.read_bytes())
 

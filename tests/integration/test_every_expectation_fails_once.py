@@ -37,6 +37,14 @@ def raw_row(**values: str) -> str:
     )
 
 
+def new_rows(count: int = 1, **values: str) -> str:
+    """Rows with these values and else empty, for tables that may have none."""
+    return (
+        f"insert into {{table}} ({', '.join(values)})"
+        f" select {', '.join(values.values())} from range({count})"
+    )
+
+
 A_SECOND_ROW = "insert into {table} from {table} limit 1"
 NO_ROWS = "delete from {table}"
 LEDGER = {"records": "1000", "loaded": "1000", "rejected": "0", "status": "'loaded'"}
@@ -165,8 +173,75 @@ FAULTS = {
     "marts.dim_customers.no_customer_is_a_till": one_row(
         "order_count = 0.06 * (select sum(order_count) from {table})"
     ),
+    "marts.fct_campaigns.expect_compound_columns_to_be_unique.campaign+month": new_rows(
+        2, campaign="'spring'", month="date '2024-03-01'"
+    ),
+    "marts.fct_campaigns.expect_column_values_to_be_between.spend": new_rows(spend="-0.01"),
+    "marts.fct_campaigns.expect_column_values_to_be_between.payback_months": new_rows(
+        payback_months="-1"
+    ),
+    "marts.fct_campaigns.spend_brings_visits_or_customers": new_rows(
+        3,
+        campaign="'misspelt'",
+        spend="1",
+        sessions="0",
+        first_touch_customers="0",
+        last_touch_customers="0",
+    ),
+    "marts.fct_campaign_variants.expect_compound_columns_to_be_unique.campaign+variant": new_rows(
+        2, campaign="'spring'", variant="'a'"
+    ),
+    "marts.fct_campaign_variants.expect_column_values_to_be_between.conversion_rate": new_rows(
+        conversion_rate="1.01"
+    ),
+    "marts.fct_campaign_variants.bounds_enclose_what_was_observed": new_rows(
+        difference="0.1", difference_lower="0.11", difference_upper="0.2"
+    ),
+    "marts.fct_campaign_variants.visitors_are_spread_evenly": new_rows(is_sample_ratio_off="true"),
+    "marts.fct_carts.expect_column_values_to_be_unique.cart_id": new_rows(2, cart_id="'a'"),
+    "marts.fct_carts.expect_column_values_to_be_between.cart_value": new_rows(cart_value="-0.01"),
+    "marts.fct_carts.carts_are_ordered_now_and_then": (
+        "delete from {table}; "
+        + new_rows(200, cart_id="range", status="if(range < 3, 'ordered', 'abandoned')")
+    ),
+    "marts.fct_carts.few_carts_are_bought_by_all": (
+        "delete from {table}; "
+        + new_rows(200, cart_id="range", status="if(range < 191, 'ordered', 'abandoned')")
+    ),
+    "marts.fct_discarded_events"
+    ".expect_compound_columns_to_be_unique.event_date+source_name+discard_reason": new_rows(
+        2, event_date="date '2024-03-01'", source_name="'files'", discard_reason="'duplicate'"
+    ),
+    "marts.fct_discarded_events.expect_column_values_to_be_between.events": new_rows(events="0"),
+    "marts.fct_discarded_events.no_day_is_full_of_bots": new_rows(
+        event_date="date '1999-03-01'", discard_reason="'bot_rate'", events="600001"
+    ),
+    "marts.fct_funnel_daily"
+    ".expect_compound_columns_to_be_unique.session_date+channel+campaign+device": new_rows(
+        2, session_date="date '2024-03-01'", channel="'ads'", campaign="'none'", device="'phone'"
+    ),
+    "marts.fct_funnel_daily.steps_stay_below_the_sessions": new_rows(sessions="1", carts="2"),
+    "marts.fct_funnel_daily.most_purchase_events_find_their_order": (
+        "delete from {table}; " + new_rows(20, orders="3", purchases_without_order="1")
+    ),
     "marts.fct_growth_accounting.buyers_return_or_are_dormant": one_row(
         "dormant_customers = dormant_customers + 1"
+    ),
+    "marts.fct_lapse_thresholds.at_risk_comes_before_inactive": one_row(
+        "at_risk_after_days = inactive_after_days + 1"
+    ),
+    "marts.fct_lapse_thresholds.thresholds_move_slowly": (
+        "update {table} set threshold_source = 'bucket',"
+        " at_risk_after_days = 31 * month(estimation_month), inactive_after_days = 999"
+    ),
+    "marts.fct_lifecycle_daily.stock_is_yesterdays_with_who_came_and_without_who_left": one_row(
+        "customers = customers + 1"
+    ),
+    "marts.fct_lifecycle_transitions.stages_never_go_back": one_row(
+        "from_stage = 'loyalty', to_stage = 'retention'"
+    ),
+    "marts.fct_threshold_backtests.no_more_return_than_were_called": one_row(
+        "called = -1, returned_90_days = 0, returned_180_days = 0"
     ),
     "marts.fct_ltv_cohorts.expect_column_values_to_be_between.month_since": one_row(
         "month_since = -1"
@@ -226,6 +301,26 @@ FAULTS = {
         delete from {table}
         where sales_date = (select max(sales_date) + 1 from {table} where orders = 28 * 20)
     """,
+    "marts.fct_search_terms.expect_compound_columns_to_be_unique.month+term": new_rows(
+        2, month="date '2024-03-01'", term="'tea'"
+    ),
+    "marts.fct_search_terms.searches_without_result_are_searches": new_rows(
+        searches="1", without_result="2"
+    ),
+    "marts.fct_search_terms.most_searches_find_something": new_rows(
+        month="date '1999-03-01'", searches="100", without_result="51"
+    ),
+    "marts.fct_sessions.expect_column_values_to_be_unique.session_id": new_rows(
+        2, session_id="'a'"
+    ),
+    "marts.fct_sessions.expect_column_values_to_be_between.events": new_rows(events="0"),
+    "marts.fct_sessions.most_sessions_are_of_persons": (
+        "delete from {table}; " + new_rows(100, session_id="range", is_bot="range < 51")
+    ),
+    "marts.fct_sessions.sessions_name_a_channel": (
+        "delete from {table}; "
+        + new_rows(100, session_id="range", channel="if(range < 91, 'unknown', 'ads')")
+    ),
 }
 
 

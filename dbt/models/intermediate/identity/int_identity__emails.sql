@@ -1,5 +1,5 @@
--- A guest's e-mail belongs to the person whose account carries it; without such an account it is
--- a person itself.
+-- An e-mail belongs to the person whose account carries it; without such an account it is a person
+-- itself.
 with
 
     accounts as (
@@ -14,7 +14,7 @@ with
     guests as (
 
         select distinct email_hash
-        from {{ ref("int_orders__dated") }}
+        from {{ ref("int_identity__mentions") }}
         where email_hash is not null and account_id is null
 
     )

@@ -4,6 +4,26 @@ with
 
     buyers as (select * from {{ ref("int_customers__acquired") }}),
 
+    states as (
+
+        select states.*
+        from {{ ref("int_lifecycle__states") }} as states
+        cross join {{ ref("int_run__settings") }} as settings
+        where
+            states.valid_from <= settings.as_of_date
+            and coalesce(states.valid_to, settings.as_of_date) >= settings.as_of_date
+
+    ),
+
+    expected as (
+
+        select customer_id, min(transition_date) as next_transition_date
+        from {{ ref("int_lifecycle__transitions") }}
+        where is_expected
+        group by customer_id
+
+    ),
+
     sales as (
 
         select
@@ -25,16 +45,29 @@ select
     ) as acquisition_channel,
     coalesce(buyers.acquisition_campaign, persons.acquisition_campaign) as acquisition_campaign,
     persons.preferred_channel,
+    states.lifecycle_stage,
+    states.segment,
     cast(persons.accounts as integer) as account_count,
     cast(coalesce(buyers.order_count, 0) as integer) as order_count,
     cast(coalesce(buyers.purchase_count, 0) as integer) as purchase_count,
     {{ money("coalesce(sales.net_sales, 0)") }} as net_sales,
     {{ money("coalesce(sales.contribution_margin, 0)") }} as contribution_margin,
     {{ money("coalesce(sales.net_sales, 0)") }} as historic_ltv,
+    states.is_negative_experience,
+    states.is_inactive,
+    states.is_at_risk,
+    states.is_hero,
+    states.is_top_value,
+    states.is_won_back,
+    states.is_new,
+    states.is_cart_abandoner,
     persons.has_marketing_consent,
     buyers.first_purchase_date,
     buyers.last_purchase_date,
+    expected.next_transition_date,
     persons.created_at
 from persons
 left join buyers on persons.customer_id = buyers.customer_id
+left join states on persons.customer_id = states.customer_id
+left join expected on persons.customer_id = expected.customer_id
 left join sales on persons.customer_id = sales.customer_id

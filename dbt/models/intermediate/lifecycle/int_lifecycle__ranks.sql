@@ -1,0 +1,149 @@
+-- 1. At each month start the buyers of the 365 days before it are ranked by what was known then:
+-- net sales (refunds of that time taken off), purchase occasions, visits. Where there are no events
+-- all tie in visits, and these decide nothing.
+-- 2. The score is the mean of the midrank shares, kept in whole numbers: twice the buyers below and
+-- once those that tie.
+-- 3. Heroes are the top 5 % by score with two occasions or more; top value is the top 5 % by sales.
+with
+
+    months as (
+
+        select period_start as rank_month, period_end
+        from {{ ref("int_calendar__periods") }}
+        where period_type = 'month'
+
+    ),
+
+    orders as (
+
+        select
+            order_id, customer_id, order_date, gross_sales - discount_amount as sales_before_refunds
+        from {{ ref("int_orders__valued") }}
+        where is_valid and customer_id is not null
+
+    ),
+
+    refunds as (
+
+        select order_id, refund_date, amount
+        from {{ ref("int_refunds__matched") }}
+        where order_id is not null and line_type = 'merchandise'
+
+    ),
+
+    sold as (
+
+        select months.rank_month, orders.customer_id, orders.sales_before_refunds as amount
+        from orders
+        inner join
+            months
+            on orders.order_date < months.rank_month
+            and orders.order_date >= {{ add_days("months.rank_month", -365) }}
+        union all
+        select months.rank_month, orders.customer_id, - refunds.amount as amount
+        from refunds
+        inner join orders on refunds.order_id = orders.order_id
+        inner join
+            months
+            on refunds.refund_date < months.rank_month
+            and orders.order_date < months.rank_month
+            and orders.order_date >= {{ add_days("months.rank_month", -365) }}
+
+    ),
+
+    sales as (
+
+        select rank_month, customer_id, sum(amount) as net_sales
+        from sold
+        group by rank_month, customer_id
+
+    ),
+
+    occasions as (
+
+        select months.rank_month, purchases.customer_id, count(*) as purchases
+        from {{ ref("int_purchases__occasions") }} as purchases
+        inner join
+            months
+            on purchases.purchase_date < months.rank_month
+            and purchases.purchase_date >= {{ add_days("months.rank_month", -365) }}
+        group by months.rank_month, purchases.customer_id
+
+    ),
+
+    visits as (
+
+        select months.rank_month, identified.customer_id_then as customer_id, count(*) as visits
+        from {{ ref("int_events__sessions") }} as sessions
+        inner join
+            {{ ref("int_sessions__identified") }} as identified
+            on sessions.session_id = identified.session_id
+        inner join
+            months
+            on sessions.event_date < months.rank_month
+            and sessions.event_date >= {{ add_days("months.rank_month", -365) }}
+            and identified.known_from < months.rank_month
+        where
+            sessions.bot_reason is null
+            and identified.customer_id_then is not null
+            and coalesce(identified.known_until, months.rank_month)
+            >= {{ add_days("months.rank_month", -1) }}
+        group by months.rank_month, identified.customer_id_then
+
+    ),
+
+    measured as (
+
+        select
+            occasions.rank_month,
+            occasions.customer_id,
+            occasions.purchases,
+            sales.net_sales,
+            coalesce(visits.visits, 0) as visits
+        from occasions
+        inner join
+            sales
+            on occasions.rank_month = sales.rank_month
+            and occasions.customer_id = sales.customer_id
+        left join
+            visits
+            on occasions.rank_month = visits.rank_month
+            and occasions.customer_id = visits.customer_id
+
+    ),
+
+    ranked as (
+
+        select
+            *,
+            count(*) over (partition by rank_month) as buyers,
+            rank() over (partition by rank_month order by net_sales desc) as sales_rank,
+            2 * rank() over (partition by rank_month order by net_sales)
+            + count(*) over (partition by rank_month, net_sales)
+            + 2 * rank() over (partition by rank_month order by purchases)
+            + count(*) over (partition by rank_month, purchases)
+            + 2 * rank() over (partition by rank_month order by visits)
+            + count(*) over (partition by rank_month, visits) as score
+        from measured
+
+    ),
+
+    scored as (
+
+        select *, rank() over (partition by rank_month order by score desc) as score_rank
+        from ranked
+
+    )
+
+select
+    scored.customer_id,
+    scored.rank_month,
+    months.period_end as rank_month_end,
+    scored.buyers,
+    scored.purchases,
+    scored.net_sales,
+    scored.visits,
+    scored.sales_rank - 1 < 0.05 * scored.buyers as is_top_value,
+    scored.score_rank - 1 < 0.05 * scored.buyers and scored.purchases >= 2 as is_hero
+from scored
+inner join months on scored.rank_month = months.rank_month
