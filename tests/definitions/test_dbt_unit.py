@@ -44,6 +44,7 @@ WITHOUT_LOGIC = {
     "fct_carts",
     "fct_check_results",
     "fct_intake_files",
+    "fct_lapse_thresholds",
     "fct_rejected_rows",
     "int_intake__files",
     "int_intake__rejected_rows",

@@ -2,6 +2,7 @@
 planted reasons, as told by _truth/planted_transitions and _truth/planted_states."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ REASONS = {
     "defect": "sent back a faulty product",
 }
 BUCKETS = {1: "1", 2: "2", 3: "3", 4: "4-6", 5: "4-6", 6: "4-6"}
+Change = tuple[Any, ...]  # day, from stage, from segment, to stage, to segment, reason
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +48,12 @@ def stories(demo_files: DemoFiles) -> dict[str, list[Record]]:
     return found
 
 
-def planned(demo: Path, as_of: date, steps: list[Record]) -> list[tuple[Any, ...]]:
-    """The steps until as_of, those that hang on a threshold on the day that it gives."""
+@pytest.fixture(scope="module")
+def planned(
+    demo: Path, demo_files: DemoFiles, stories: dict[str, list[Record]]
+) -> dict[str, list[Change]]:
+    """The changes planted until as_of; what hangs on a threshold comes on the day that it gives."""
+    as_of = demo_files.history().as_of
     thresholds = {
         (month, bucket): {"at_risk": at_risk, "inactive": inactive}
         for month, bucket, at_risk, inactive in rows(
@@ -56,7 +62,12 @@ def planned(demo: Path, as_of: date, steps: list[Record]) -> list[tuple[Any, ...
             " from fct_lapse_thresholds",
         )
     }
-    found = []
+    return {story: list(dated(steps, as_of, thresholds)) for story, steps in stories.items()}
+
+
+def dated(
+    steps: list[Record], as_of: date, thresholds: dict[tuple[date, str], dict[str, int]]
+) -> Iterator[Change]:
     for step in steps:
         day = step["transition_date"]
         if day is None:
@@ -66,56 +77,55 @@ def planned(demo: Path, as_of: date, steps: list[Record]) -> list[tuple[Any, ...
             day = since + timedelta(days=after + 1)
         if day <= as_of:
             names = ("from_stage", "from_segment", "to_stage", "to_segment", "reason")
-            found.append((day, *(step[name] for name in names)))
+            yield (day, *(step[name] for name in names))
+
+
+@pytest.fixture(scope="module")
+def reached(demo: Path) -> dict[str, list[Change]]:
+    """The changes of each customer, in order."""
+    found: dict[str, list[Change]] = defaultdict(list)
+    for customer, *change in rows(
+        demo,
+        "select customer_id, transition_date, from_stage, from_segment, to_stage, to_segment,"
+        " reason from fct_lifecycle_transitions order by transition_date",
+    ):
+        found[customer].append(tuple(change))
     return found
 
 
-def reached(demo: Path, customer: str) -> list[tuple[Any, ...]]:
-    return rows(
-        demo,
-        "select transition_date, from_stage, from_segment, to_stage, to_segment, reason"
-        f" from fct_lifecycle_transitions where customer_id = '{customer}'"
-        " order by transition_date",
+def is_told(got: list[Change], expected: list[Change]) -> bool:
+    return [row[:5] for row in got] == [row[:5] for row in expected] and all(
+        words.startswith(REASONS[reason])
+        for (*_, words), (*_, reason) in zip(got, expected, strict=True)
     )
 
 
-def wrong_ways(
-    demo: Path, demo_files: DemoFiles, stories: dict[str, list[Record]]
-) -> dict[str, tuple[Any, ...]]:
-    """Of each story that went otherwise: what was reached and what was planted."""
-    as_of = demo_files.history().as_of
-    found = {}
-    for story, steps in stories.items():
-        got = reached(demo, steps[0]["customer_id"])
-        expected = planned(demo, as_of, steps)
-        is_told = [row[:5] for row in got] == [row[:5] for row in expected] and all(
-            words.startswith(REASONS[reason])
-            for (*_, words), (*_, reason) in zip(got, expected, strict=True)
-        )
-        if not is_told:
-            found[story] = (got, expected)
-    return found
-
-
 def test_every_planted_person_goes_exactly_the_planted_way(
-    demo: Path, demo_files: DemoFiles, stories: dict[str, list[Record]]
+    stories: dict[str, list[Record]],
+    planned: dict[str, list[Change]],
+    reached: dict[str, list[Change]],
 ) -> None:
     assert len(stories) > 30
-    assert wrong_ways(demo, demo_files, stories) == {}
+    pairs = {
+        story: (reached[steps[0]["customer_id"]], planned[story])
+        for story, steps in stories.items()
+    }
+    assert {story: pair for story, pair in pairs.items() if not is_told(*pair)} == {}
 
 
-def test_planted_states_hold_on_their_days(demo: Path, demo_files: DemoFiles) -> None:
+def test_planted_states_hold_on_their_days(
+    demo_files: DemoFiles, reached: dict[str, list[Change]]
+) -> None:
     states = demo_files.table("planted_states")
     assert len(states) > 100
     for row in states:
-        before = [step for step in reached(demo, row["customer_id"]) if step[0] <= row["date"]]
+        before = [step for step in reached[row["customer_id"]] if step[0] <= row["date"]]
         assert before[-1][3:5] == (row["stage"], row["segment"]), row
 
 
 def test_the_last_planted_state_is_that_of_the_customer(
-    demo: Path, demo_files: DemoFiles, stories: dict[str, list[Record]]
+    demo: Path, stories: dict[str, list[Record]], planned: dict[str, list[Change]]
 ) -> None:
-    as_of = demo_files.history().as_of
     states = {
         customer: state
         for customer, *state in rows(
@@ -123,5 +133,4 @@ def test_the_last_planted_state_is_that_of_the_customer(
         )
     }
     for story, steps in stories.items():
-        expected = planned(demo, as_of, steps)[-1]
-        assert states[steps[0]["customer_id"]] == list(expected[3:5]), story
+        assert states[steps[0]["customer_id"]] == list(planned[story][-1][3:5]), story

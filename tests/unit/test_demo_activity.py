@@ -140,10 +140,20 @@ def test_every_online_order_ends_a_visit(shop: Shop) -> None:
 
 
 def test_nobody_acts_in_an_account_before_it_is_there(shop: Shop) -> None:
-    for event in shop.events.values():
-        if event["account"]:
-            opened = moment(shop.accounts[event["account"]]["registered_at"])
-            assert event["happened_at"] >= opened, event
+    """But for planted persons whom a link names before they open one."""
+    led_by_a_link = {
+        row["customer_id"]
+        for row in shop.truth("planted_transitions")
+        if row["to_stage"] == "acquisition"
+    }
+    early = {
+        (event["account"], event["kind"])
+        for event in shop.events.values()
+        if event["account"]
+        and event["happened_at"] < moment(shop.accounts[event["account"]]["registered_at"])
+    }
+    assert early == {(account, "view_page") for account in led_by_a_link}
+    assert len(led_by_a_link) == 3
 
 
 def test_cookies_belong_to_whom_the_truth_says(shop: Shop) -> None:

@@ -94,7 +94,7 @@ class Planting:
         registered = next(fact.day for fact in person.facts if fact.what == "account")
         order = None
         for fact in person.facts:
-            # The link of a mail names those who have no account yet.
+            # A voucher sent by post has a link that names those who have no account yet.
             known = (fact.day >= registered) != (fact.what == "visit")
             account = account_of(person.person) if known else None
             cookie = cookie_of(person.person, 0)
