@@ -83,11 +83,11 @@ def rebuild(settings: Settings, *, as_of: date | None = None) -> Settings:
     return settings
 
 
-def dbt(settings: Settings, *arguments: str) -> None:
-    """A dbt command on the build of a warehouse, which must succeed."""
+def dbt(settings: Settings, *arguments: str) -> dict[str, str]:
+    """A dbt command on the build of a warehouse, which must succeed; the status of each node."""
     target = str(settings.build_dir / "dbt" / "test")
     folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
-    outputs = ["--target-path", target, "--log-path", target]
+    outputs = ["--target-path", target, "--no-write-json", "--log-level-file", "none"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REGULARS_WAREHOUSE", str(settings.warehouse))
         # With a manifest in hand dbt does not parse again; it leaves what it compiled in it.
@@ -102,6 +102,7 @@ def dbt(settings: Settings, *arguments: str) -> None:
         if outcome.status in ("error", "fail")
     ]
     assert result.success, failed or result.exception
+    return {outcome.node.name: str(outcome.status) for outcome in result.result}
 
 
 def rows(settings: Settings | Path, sql: str) -> list[tuple[Any, ...]]:

@@ -4,13 +4,17 @@ The synthetic shop's history is read from its landing files; that of the others 
 fct_orders and fct_refunds, which tests/reference compares with published figures.
 """
 
+from collections import Counter, defaultdict
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.definitions import history as brute
 from tests.definitions.demo_files import DemoFiles
 from tests.definitions.history import History, differences, history_of, mart
+from tests.shops import rows
 
 SHOPS = ("demo", "olist", "cdnow", "online_retail")
 
@@ -35,6 +39,50 @@ def test_growth_accounting_counts_sets_of_customers(shop: tuple[Path, History]) 
     )
 
     assert differences(got, brute.growth_accounting(history)) == {}
+
+
+def test_the_stock_of_every_day_and_state_is_that_of_its_customers(
+    shop: tuple[Path, History],
+) -> None:
+    """Customers are led from state to state by their transitions, and counted each day."""
+    warehouse, history = shop
+    moves: dict[Any, list[tuple[Any, ...]]] = defaultdict(list)
+    for day, *move in rows(
+        warehouse,
+        "select transition_date, customer_id, from_stage, from_segment, to_stage, to_segment"
+        " from fct_lifecycle_transitions",
+    ):
+        moves[day].append(tuple(move))
+    got = mart(
+        warehouse,
+        "fct_lifecycle_daily",
+        "lifecycle_date, lifecycle_stage, segment",
+        "customers, entered, exited",
+    )
+
+    states: dict[str, tuple[str, str]] = {}
+    stock: Counter[tuple[str, str]] = Counter()
+    expected: brute.Figures = {}
+    every_state = {key[1:] for key in got}
+    day = min(moves)
+    while day <= history.as_of:
+        entered: Counter[tuple[str, str]] = Counter()
+        exited: Counter[tuple[str, str]] = Counter()
+        for customer, from_stage, from_segment, to_stage, to_segment in moves[day]:
+            before = states.get(customer)
+            assert (from_stage, from_segment) == (before or (None, None)), customer
+            if before:
+                exited[before] += 1
+            states[customer] = to_stage, to_segment
+            entered[states[customer]] += 1
+        stock += entered
+        stock.subtract(exited)
+        for state in every_state:
+            expected[day, *state] = stock[state], entered[state], exited[state]
+        day += timedelta(days=1)
+
+    assert differences(got, expected) == {}
+    assert rows(warehouse, "select count(*) from dim_customers") == [(len(states),)]
 
 
 def test_repurchase_rates_count_mature_customers(shop: tuple[Path, History]) -> None:
@@ -122,6 +170,18 @@ def test_ltv_cohorts_sum_month_by_month(shop: tuple[Path, History]) -> None:
     )
 
     assert differences(got, brute.ltv_cohorts(history)) == {}
+
+
+@pytest.mark.parametrize("name", ["olist", "cdnow", "online_retail"])
+def test_marts_that_live_on_events_are_empty_where_a_shop_has_none(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    warehouse: Path = request.getfixturevalue(name)
+    for table in (
+        *("fct_sessions", "fct_carts", "fct_funnel_daily", "fct_search_terms"),
+        *("fct_campaigns", "fct_campaign_variants", "fct_discarded_events"),
+    ):
+        assert rows(warehouse, f"from {table}") == [], table
 
 
 def test_the_demo_shop_has_every_kind_of_case(demo_files: DemoFiles) -> None:

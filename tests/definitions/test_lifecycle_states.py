@@ -229,25 +229,45 @@ def test_stock_is_yesterdays_with_who_entered_and_without_who_left(warehouse: Se
     assert sum(by_state.values()) == everybody
 
 
-@pytest.mark.parametrize("day", PAST)
-def test_a_run_for_a_past_date_finds_the_states_of_that_date(
-    warehouse: Settings, day: date, tmp_path: Path
-) -> None:
-    columns = "customer_id, from_stage, to_stage, from_segment, to_segment, reason, transition_date"
-    today = rows(
-        warehouse,
-        f"""
-        select {columns} from fct_lifecycle_transitions
-        where transition_date <= date '{day}' order by all
-        """,
-    )
-    past = settings_of(warehouse.landing, tmp_path / "warehouse", time_zone="Europe/Berlin")
+TRANSITIONS_UNTIL = """
+    select customer_id, from_stage, to_stage, from_segment, to_segment, reason, transition_date
+    from marts.fct_lifecycle_transitions where transition_date <= date '{day}' order by all
+"""
+
+
+def transitions_as_of(past: Settings, day: date) -> list[tuple[Any, ...]]:
+    """What a run for a past date tells, of the models that it takes."""
     run_intake(past, as_of=day, run_id="test")
     without_tests = ("--exclude-resource-type", "test", "unit_test")
     dbt(past, "build", "--select", "+fct_lifecycle_transitions", *without_tests)
     with duckdb.connect(str(past.build_file), read_only=True) as connection:
-        then = connection.execute(
-            f"select {columns} from marts.fct_lifecycle_transitions order by all"
+        assert not connection.execute(
+            f"from marts.fct_lifecycle_transitions where transition_date > date '{day}'"
         ).fetchall()
+        return connection.execute(TRANSITIONS_UNTIL.format(day=day)).fetchall()
 
-    assert then == today
+
+@pytest.mark.parametrize("day", PAST)
+def test_a_run_for_a_past_date_finds_the_states_of_that_date(
+    warehouse: Settings, day: date, tmp_path: Path
+) -> None:
+    past = settings_of(warehouse.landing, tmp_path / "warehouse", time_zone="Europe/Berlin")
+    assert transitions_as_of(past, day) == rows(warehouse, TRANSITIONS_UNTIL.format(day=day))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("shop", ["demo", "olist"])
+def test_twenty_past_dates_have_the_states_that_stood_then(
+    shop: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    today: Path = request.getfixturevalue(shop)
+    if shop == "demo":
+        past = settings_of(request.getfixturevalue("demo_landing"), tmp_path)
+    else:
+        landing = request.getfixturevalue("real_data") / shop
+        past = settings_of(landing, tmp_path, connectors=shop)
+    ((first, last),) = rows(today, "select min(order_date), max(order_date) from fct_orders")
+    chance = random.Random(20)
+    for _ in range(20):
+        day = first + timedelta(days=chance.randrange((last - first).days))
+        assert transitions_as_of(past, day) == rows(today, TRANSITIONS_UNTIL.format(day=day)), day

@@ -1,7 +1,5 @@
 -- 1. A touch is a session that came of a campaign, a click in an e-mail, or a campaign_touch.
--- Opening
--- an e-mail is none,
--- for many mail programs do it by themselves.
+-- Opening an e-mail is none, for many mail programs do it by themselves.
 -- 2. What names a channel but no campaign touches "<channel> (all)", where money was spent on the
 -- campaign all of it.
 with

@@ -1,8 +1,6 @@
 -- What was known on each day, so that a state can rest on it.
 -- 1. A pause that no order ends within 24 hours is an abandonment, from the day on which the 24
--- hours
--- are over, or from
--- the later one on which the cart's person becomes known.
+-- hours are over, or from the later one on which the cart's person becomes known.
 -- 2. It ends with the next step of the cart, or when a second person turns up on the cookie.
 -- 3. Where two persons could be meant on that day, it is nobody's.
 with

@@ -1,7 +1,6 @@
 -- 1. A cart is one into which something was put; its last pause decides what became of it.
--- 2. Ordered: a purchase event of it names a valid order, or its person placed one within 24
--- hours of
--- its last step.
+-- 2. Ordered: a purchase event of it names a valid order, or its person placed one within 24 hours
+-- of its last step.
 -- 3. Its value is what was put in less what was taken out, else what the last checkout said.
 with
 

@@ -1,9 +1,7 @@
 -- 1. A cart pauses after a step that no other follows within 24 hours, once something has been put
 -- into it.
 -- 2. An order that a purchase event names is the cart's when the event comes between what was put
--- in
--- last and the end of
--- those 24 hours, for the same cart or from the same visitor.
+-- in last and the end of those 24 hours, for the same cart or from the same visitor.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),

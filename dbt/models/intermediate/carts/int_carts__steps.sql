@@ -1,7 +1,6 @@
 -- 1. A cart is what its id says.
 -- 2. Without an id it is the visitor's cart events until he orders or rests for 30 days, named
--- after
--- the first of them.
+-- after the first of them.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),

@@ -1,6 +1,5 @@
 -- What each day is made of, as a text that changes when any of it does. Without the split at
--- midnight a session can
--- reach over days, so that every day depends on all.
+-- midnight a session can reach over days, so that every day depends on all.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),

@@ -1,6 +1,5 @@
 -- The state of each customer from each day on which a flag or stage begins or ends. Days after
--- as_of
--- say what comes if nothing happens.
+-- as_of say what comes if nothing happens.
 -- 1. Each span adds one on its first day and takes it away on the day after its last.
 -- 2. What adds up to more than nothing, holds; the segment is the first of its rules that holds.
 with

@@ -1,7 +1,6 @@
 -- Which thresholds are in force for purchases of a month: the shop's own; those of the bucket,
--- where
--- at least 30 have returned and its history is 2 H long; those of all buckets pooled, likewise; two
--- settings.
+-- where at least 30 have returned and its history is 2 H long; those of all buckets pooled,
+-- likewise; two settings.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),

@@ -1,8 +1,7 @@
 -- The order is the truth: each valid order belongs to one session at most.
 -- 1. The first session in which a purchase event names it.
 -- 2. Else, of its customer's sessions that were running then or had been silent for less than the
--- timeout, the one
--- that began last.
+-- timeout, the one that began last.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),

@@ -1,8 +1,7 @@
 -- 1. Shares of visitors with Wilson's interval, differences from the control with Newcombe's.
 -- 2. Holm: the variant furthest from the control in standard errors is judged at 5 % divided by the
--- number of variants,
--- the next at 5 % divided by one less, and so on; the intervals of the differences are at these
--- levels.
+-- number of variants, the next at 5 % divided by one less, and so on; the intervals of the
+-- differences are at these levels.
 -- 3. No interval before the test has ended, nor where the visitors are not spread evenly over the
 -- variants.
 with

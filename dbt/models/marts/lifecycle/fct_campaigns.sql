@@ -1,7 +1,5 @@
--- 1. New customers are those whose first purchase fell into the month; cost and value are those
--- of the
--- last touch, for
--- it is nearest to the month in which the money was spent.
+-- 1. New customers are those whose first purchase fell into the month; cost and value are those of
+-- the last touch, for it is nearest to the month in which the money was spent.
 -- 2. Value within N days only of those who have had N days.
 -- 3. Paid back in the first month since in which their margin so far reaches the spend.
 with
@@ -161,12 +159,12 @@ select
     cast(
         coalesce(last_touches.mature_customers_365_days, 0) as bigint
     ) as mature_customers_365_days,
-    {{ money(share("nullif(spend.amount, 0)", "last_touches.customers")) }} as cac,
-    {{ money(share("value.net_sales_90_days", "last_touches.mature_customers_90_days")) }}
+    {{ money_per("nullif(spend.amount, 0)", "last_touches.customers") }} as cac,
+    {{ money_per("value.net_sales_90_days", "last_touches.mature_customers_90_days") }}
     as ltv_90_days,
-    {{ money(share("value.net_sales_365_days", "last_touches.mature_customers_365_days")) }}
+    {{ money_per("value.net_sales_365_days", "last_touches.mature_customers_365_days") }}
     as ltv_365_days,
-    {{ money(share("value.margin_365_days", "last_touches.mature_customers_365_days")) }}
+    {{ money_per("value.margin_365_days", "last_touches.mature_customers_365_days") }}
     as margin_ltv_365_days,
     {{ share("value.margin_365_days", "last_touches.mature_customers_365_days") }}
     / nullif({{ share("spend.amount", "last_touches.customers") }}, 0) as ltv_to_cac,

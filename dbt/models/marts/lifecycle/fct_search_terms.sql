@@ -1,6 +1,5 @@
 -- An order comes after a search when the same visitor or person places it within 24 hours; each
--- counts once for a term
--- and month.
+-- counts once for a term and month.
 with
 
     searches as (
