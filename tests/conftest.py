@@ -20,6 +20,9 @@ SHARING = (
     "tests/definitions/test_lapse_thresholds.py",
     "tests/definitions/test_lifecycle_marts.py",
     "tests/definitions/test_planted.py",
+    "tests/integration/test_every_expectation_fails_once.py",
+    "tests/integration/test_reruns.py::test_a_second_run_changes_nothing_but_the_generation",
+    "tests/integration/test_reruns.py::test_build_and_log_are_for_their_owner_only",
 )
 
 
@@ -31,11 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class SharedWarehouses(LoadScopeScheduling):
-    """The tests of a file run in one process, and so do the files that read the same warehouses."""
+    """The tests of a file run in one process, and so do those that read the same warehouses."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.split("::")[0]
-        return "shared" if path.startswith(SHARING) else path
+        return "shared" if nodeid.startswith(SHARING) else nodeid.split("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedWarehouses:

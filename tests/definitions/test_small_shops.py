@@ -159,7 +159,7 @@ NEW_YORK: Files = {
         refund("of-no-such-line", "2024-03-02", 1, order_id="back-in-part", line_number=9),
         refund("of-a-void-order", "2024-02-02", 50, order_id="void"),
         refund("of-an-unknown-order", "2024-04-01", 3, order_id="?", customer_id="ray"),
-        refund("of-an-unknown-person", "2024-04-01", 2, customer_id="stranger"),
+        refund("of-nobody", "2024-04-01", 2),
         refund("before-any-purchase", "2024-01-15", 4, customer_id="tess"),
         refund("of-no-buyer", "2024-05-06", 1, customer_id="guy"),
         refund("after-as-of", "2024-12-01", 30, order_id="back-in-part", line_number=1),
@@ -312,7 +312,7 @@ def test_a_refund_finds_its_line_its_order_or_stands_alone(new_york: Settings) -
         "of-no-such-line": ("order", "back-in-part", None, "ray", True, date(2024, 3, 2)),
         "of-a-void-order": ("line", "void", 1, "ray", False, date(2024, 2, 2)),
         "of-an-unknown-order": ("none", None, None, "ray", True, date(2024, 4, 1)),
-        "of-an-unknown-person": ("none", None, None, None, True, date(2024, 4, 1)),
+        "of-nobody": ("none", None, None, None, True, date(2024, 4, 1)),
         "before-any-purchase": ("none", None, None, "tess", True, date(2024, 1, 15)),
         "of-no-buyer": ("none", None, None, "guy", True, date(2024, 5, 6)),
     }

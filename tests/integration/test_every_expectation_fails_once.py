@@ -346,15 +346,23 @@ def copy(demo: Path, tmp_path: Path) -> Callable[[str], Settings]:
     return copied
 
 
+# What the synthetic shop has on purpose.
+PLANTED = {
+    "intermediate.int_identity__accounts.few_accounts_are_one_person",  # thirty colleagues
+    "marts.fct_campaign_variants.visitors_are_spread_evenly",  # a test with broken tracking
+}
+
+
 @pytest.mark.parametrize("layer", LAYERS)
-def test_every_expectation_holds_on_the_synthetic_shop(
+def test_every_expectation_holds_on_the_synthetic_shop_but_where_it_is_broken_on_purpose(
     copy: Callable[[str], Settings], layer: str
 ) -> None:
     results = run_checks(copy(layer), layer, "test")
     assert {result.check_id for result in results} == {
         check_id for check_id, (own_layer, _, _) in CHECKS.items() if own_layer == layer
     }
-    assert [(result.check_id, result.observed) for result in results if not result.passed] == []
+    failed = {result.check_id: result.observed for result in results if not result.passed}
+    assert failed.keys() == {check for check in PLANTED if check.startswith(f"{layer}.")}, failed
 
 
 @pytest.mark.parametrize("check_id", CHECKS)

@@ -1,5 +1,7 @@
 -- What tells of a good or bad experience, at the day on which it became known.
--- A delivery is bad from the fourth day after the promise on, whether it came later or not at all.
+-- 1. A delivery is bad from the fourth day after the promise on, whether it came later or not at
+-- all.
+-- 2. What is only known to be somebody's by its order is not known before the order.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
@@ -85,7 +87,14 @@ with
             coalesce(accounts.customer_id, emails.customer_id, orders.customer_id) as customer_id,
             said.score,
             said.is_good,
-            {{ shop_date("said.known_at", "settings.time_zone") }} as known_date
+            case
+                when accounts.customer_id is null and emails.customer_id is null
+                then
+                    greatest(
+                        {{ shop_date("said.known_at", "settings.time_zone") }}, orders.order_date
+                    )
+                else {{ shop_date("said.known_at", "settings.time_zone") }}
+            end as known_date
         from said
         cross join settings
         left join accounts on said.account_id = accounts.account_id
@@ -100,7 +109,7 @@ with
             orders.customer_id,
             cast(null as decimal(9, 2)),
             false,
-            {{ add_days("shipments.promised_date", 4) }}
+            greatest({{ add_days("shipments.promised_date", 4) }}, orders.order_date)
         from shipments
         inner join orders on shipments.order_id = orders.order_id
         where
@@ -117,7 +126,7 @@ with
             coalesce(orders.customer_id, accounts.customer_id),
             cast(null as decimal(9, 2)),
             false,
-            refunds.refund_date
+            greatest(refunds.refund_date, orders.order_date)
         from {{ ref("int_refunds__matched") }} as refunds
         inner join
             {{ ref("refund_reasons") }} as reasons
