@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ MANIFEST_FILE = DBT_DIR / "target" / "manifest.json"
 
 
 def prepare_manifest() -> None:
-    """Parse the project where its manifest is missing or older than a file of the project."""
+    """Parse the project where its manifest is missing or older than a file of the project.
+
+    Processes that do so at one time each write their own and switch it in whole.
+    """
     written = MANIFEST_FILE.stat().st_mtime if MANIFEST_FILE.exists() else 0.0
     sources = [
         path
@@ -29,10 +33,15 @@ def prepare_manifest() -> None:
     from dbt.cli.main import dbtRunner
 
     folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
-    target = ["--target-path", str(MANIFEST_FILE.parent), "--log-path", str(MANIFEST_FILE.parent)]
-    result = dbtRunner().invoke(["--quiet", "parse", *folders, *target])
-    if not result.success:
-        raise RegularsError(f"the dbt project cannot be parsed: {result.exception}")
+    MANIFEST_FILE.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=MANIFEST_FILE.parent) as own:
+        target = ["--target-path", own, "--log-path", own]
+        before = ["--partial-parse-file-path", str(MANIFEST_FILE.parent / "partial_parse.msgpack")]
+        result = dbtRunner().invoke(["--quiet", "parse", *folders, *target, *before])
+        if not result.success:
+            raise RegularsError(f"the dbt project cannot be parsed: {result.exception}")
+        for name in ("partial_parse.msgpack", MANIFEST_FILE.name):
+            os.replace(Path(own) / name, MANIFEST_FILE.parent / name)
 
 
 def build_arguments() -> list[str]:
