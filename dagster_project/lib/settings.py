@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     follow_up_days: int = Field(180, ge=1, description="how long a gap must have been followed")
     fallback_at_risk_after_days: int = Field(60, ge=1, description="until it can be estimated")
     fallback_inactive_after_days: int = Field(180, ge=1, description="until it can be estimated")
+    max_accounts_per_email: int = Field(10, ge=1, description="more, and it identifies nobody")
+    max_emails_per_account: int = Field(10, ge=1, description="more, and it identifies nobody")
     session_timeout_minutes: int = Field(30, ge=1, description="silence that ends a session")
     split_sessions_at_midnight: bool = True
     split_sessions_at_campaign: bool = True

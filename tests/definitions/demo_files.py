@@ -8,7 +8,7 @@ import csv
 import gzip
 import io
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -30,6 +30,7 @@ NOT_VALID = {
     "test": "test",
 }
 STATUSES = {"in_progress": "processing", "complete": "completed", **NOT_VALID}
+PLACEHOLDER = "noemail@example.com"
 Record = dict[str, Any]
 
 
@@ -174,16 +175,25 @@ class DemoFiles:
         }
 
     @cached_property
+    def shared(self) -> set[str]:
+        """Addresses that identify nobody: of more than ten accounts, or none at all."""
+        carried = Counter(email_of(row["email"]) for row in self.accounts.values())
+        return {PLACEHOLDER} | {email for email, n in carried.items() if email and n > 10}
+
+    @cached_property
     def persons(self) -> dict[str, list[str]]:
-        """E-mail -> the accounts that carry it, the oldest first."""
+        """E-mail -> the accounts that carry it, the oldest first; others by their number."""
         found: dict[str, list[str]] = defaultdict(list)
         for number in sorted(self.accounts, key=lambda n: (self.accounts[n]["since"], n)):
-            found[email_of(self.accounts[number]["email"]) or number].append(number)
+            email = email_of(self.accounts[number]["email"])
+            found[number if email in self.shared else email or number].append(number)
         return found
 
     def person(self, account: str | None, email: str | None = None) -> str | None:
         """Their oldest account; the e-mail of a guest that no account carries."""
         key = email_of(self.accounts[account]["email"]) if account else email_of(email)
+        if key in self.shared:
+            return account
         return self.persons[key][0] if key in self.persons else key
 
     @cached_property

@@ -38,6 +38,8 @@ WITHOUT_LOGIC = {
     "fct_intake_files",
     "fct_lapse_thresholds",
     "fct_rejected_rows",
+    "int_identity__accounts",
+    "int_identity__emails",
     "int_intake__files",
     "int_intake__rejected_rows",
     "int_quality__check_results",

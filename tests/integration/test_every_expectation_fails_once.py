@@ -224,6 +224,12 @@ FAULTS = {
     "marts.fct_funnel_daily.most_purchase_events_find_their_order": (
         "delete from {table}; " + new_rows(20, orders="3", purchases_without_order="1")
     ),
+    "marts.fct_identity_effects.expect_column_values_to_be_unique.resolution": new_rows(
+        2, resolution="'by rules'"
+    ),
+    "marts.fct_identity_effects.few_ids_are_merged": one_row(
+        "customers = 10", "resolution = 'by rules'"
+    ),
     "marts.fct_growth_accounting.buyers_return_or_are_dormant": one_row(
         "dormant_customers = dormant_customers + 1"
     ),

@@ -29,6 +29,7 @@ from dagster_project.lib.intake.ledger import (
     write_table,
 )
 from dagster_project.lib.intake.parse import REJECTED_COLUMNS, Job
+from dagster_project.lib.intake.placeholders import write_placeholders
 from dagster_project.lib.intake.rules import Context, hash_of
 from dagster_project.lib.intake.sql import engine, literal, name
 from dagster_project.lib.intake.worker import Worker
@@ -448,6 +449,8 @@ def _prepare(
         settings.follow_up_days,
         settings.fallback_at_risk_after_days,
         settings.fallback_inactive_after_days,
+        settings.max_accounts_per_email,
+        settings.max_emails_per_account,
         settings.session_timeout_minutes,
         settings.split_sessions_at_midnight,
         settings.split_sessions_at_campaign,
@@ -460,6 +463,7 @@ def _prepare(
         now,
     )
     write_table(raw / "run" / "settings" / "settings.parquet", SETTINGS_COLUMNS, [row])
+    write_placeholders(settings)
     empties = {raw / "quality" / "check_results": CHECK_COLUMNS}
     empties[raw / "intake" / "rejected_rows"] = REJECTED_COLUMNS
     for connector in connectors.values():

@@ -44,6 +44,8 @@ SETTINGS_COLUMNS = {
     "follow_up_days": "integer",
     "fallback_at_risk_after_days": "integer",
     "fallback_inactive_after_days": "integer",
+    "max_accounts_per_email": "integer",
+    "max_emails_per_account": "integer",
     "session_timeout_minutes": "integer",
     "split_sessions_at_midnight": "boolean",
     "split_sessions_at_campaign": "boolean",

@@ -171,10 +171,15 @@ def problem_of(field: Field, text: str, value: str, context: Context) -> str:
 
 
 def hash_of(column: Column) -> str:
-    """The keyed hash of an e-mail; the key is the engine's variable `hash_key`."""
-    text = f"lower(trim({name(column.name)}, {BLANKS}))"
+    """The keyed hash of an e-mail, as the column that stands for it."""
+    return f"{email_hash(name(column.name))} as {name(column.name + '_hash')}"
+
+
+def email_hash(email: str) -> str:
+    """The keyed hash of an e-mail given in SQL; the key is the engine's variable `hash_key`."""
+    text = f"lower(trim({email}, {BLANKS}))"
     hashed = f"sha256(getvariable('hash_key') || '|' || {text})[:32]"
-    return f"case when {text} <> '' then {hashed} end as {name(column.name + '_hash')}"
+    return f"case when {text} <> '' then {hashed} end"
 
 
 def _printable(text: str) -> str:

@@ -35,7 +35,7 @@ with
         left join
             emails
             on case
-                when events.anonymous_id is null and accounts.account_id is null
+                when events.anonymous_id is null and accounts.customer_id is null
                 then events.email_hash
             end
             = emails.email_hash

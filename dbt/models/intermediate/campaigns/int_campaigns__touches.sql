@@ -31,7 +31,7 @@ with
         left join accounts on events.account_id = accounts.account_id
         left join
             emails
-            on case when accounts.account_id is null then events.email_hash end = emails.email_hash
+            on case when accounts.customer_id is null then events.email_hash end = emails.email_hash
         left join
             visitors
             on events.source_name = visitors.source_name

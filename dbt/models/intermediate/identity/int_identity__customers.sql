@@ -31,6 +31,7 @@ with
             ) as age_rank
         from accounts
         left join delivered on accounts.account_id = delivered.customer_id
+        where accounts.customer_id is not null
 
     ),
 
@@ -61,10 +62,10 @@ with
 
     guests as (
 
-        select emails.customer_id
+        select distinct emails.customer_id
         from {{ ref("int_identity__emails") }} as emails
         left join persons on emails.customer_id = persons.customer_id
-        where persons.customer_id is null
+        where emails.customer_id is not null and persons.customer_id is null
 
     )
 

@@ -18,7 +18,7 @@ with
         left join accounts on events.account_id = accounts.account_id
         left join
             emails
-            on case when accounts.account_id is null then events.email_hash end = emails.email_hash
+            on case when accounts.customer_id is null then events.email_hash end = emails.email_hash
         where
             events.anonymous_id is not null
             and (events.account_id is not null or events.email_hash is not null)

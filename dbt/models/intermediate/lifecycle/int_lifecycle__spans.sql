@@ -57,6 +57,7 @@ with
             ) as starts_on
         from acquainted
         cross join settings
+        where acquainted.customer_id is not null
         group by acquainted.customer_id, settings.time_zone, settings.first_order_date
 
     ),
@@ -71,6 +72,7 @@ with
             ) as starts_on
         from reachable
         cross join settings
+        where reachable.customer_id is not null
         group by reachable.customer_id, settings.time_zone, settings.first_order_date
 
     ),

@@ -108,7 +108,7 @@ with
         left join accounts on orders.account_id = accounts.account_id
         left join
             emails
-            on case when orders.account_id is null then orders.email_hash end = emails.email_hash
+            on case when accounts.customer_id is null then orders.email_hash end = emails.email_hash
         left join lines on orders.order_id = lines.order_id
         left join refunds on orders.order_id = refunds.order_id
         left join payments on orders.order_id = payments.order_id

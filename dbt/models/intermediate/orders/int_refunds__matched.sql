@@ -67,7 +67,7 @@ with
         left join accounts on orders.account_id = accounts.account_id
         left join
             emails
-            on case when orders.account_id is null then orders.email_hash end = emails.email_hash
+            on case when accounts.customer_id is null then orders.email_hash end = emails.email_hash
         where lines.quantity > 0
 
     ),

@@ -60,6 +60,8 @@ select
     dated.follow_up_days,
     dated.fallback_at_risk_after_days,
     dated.fallback_inactive_after_days,
+    dated.max_accounts_per_email,
+    dated.max_emails_per_account,
     dated.session_timeout_minutes,
     dated.split_sessions_at_midnight,
     dated.split_sessions_at_campaign,

@@ -5,6 +5,8 @@ select
     follow_up_days,
     fallback_at_risk_after_days,
     fallback_inactive_after_days,
+    max_accounts_per_email,
+    max_emails_per_account,
     session_timeout_minutes,
     split_sessions_at_midnight,
     split_sessions_at_campaign,

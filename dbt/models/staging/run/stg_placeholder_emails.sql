@@ -1,0 +1,1 @@
+select email_hash from {{ source("run", "placeholder_emails") }}
