@@ -11,6 +11,7 @@ from dagster_project.defs.raw import assets as raw_assets
 defs = dg.Definitions(
     assets=[
         raw_assets.raw_files,
+        raw_assets.previous_version,
         *raw_assets.external_specs,
         dbt_assets.contract_and_intermediate,
         dbt_assets.marts,

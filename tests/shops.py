@@ -26,6 +26,7 @@ from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_d
 from dagster_project.lib.dbt import as_of_date
 from dagster_project.lib.intake.intake import run_intake
 from dagster_project.lib.publish.generations import publish
+from dagster_project.lib.publish.previous import keep_previous
 from dagster_project.lib.publish.query import connect_published
 from dagster_project.lib.settings import DBT_DIR, Settings, load_settings
 
@@ -78,6 +79,7 @@ def settings_of(landing: Path, warehouse: Path, **given: Any) -> Settings:
 def rebuild(settings: Settings, *, as_of: date | None = None) -> Settings:
     """Intake, dbt and publication in this process; returns the settings, for `rows`."""
     run_intake(settings, as_of=as_of, run_id="test")
+    keep_previous(settings)
     dbt(settings, "build", "--exclude-resource-type", "test", "unit_test")
     publish(settings, run_id="test", as_of=as_of_date(settings))
     return settings
@@ -122,6 +124,7 @@ def contents(settings: Settings | Path, *, without: Iterable[str] = ()) -> dict[
         "fct_intake_files",
         "fct_rejected_rows",
         "fct_reconciliation",
+        "fct_restatements",
         *without,
     }
     return {

@@ -43,6 +43,7 @@ WITHOUT_LOGIC = {
     "int_intake__files",
     "int_intake__rejected_rows",
     "int_quality__check_results",
+    "int_restatements__listed",
 }
 
 

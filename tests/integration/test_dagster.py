@@ -58,7 +58,7 @@ def test_assets_are_grouped_by_layer() -> None:
     for key in graph.get_all_asset_keys():
         groups.setdefault(graph.get(key).group_name or "", set()).add(key.path[0])
     assert groups == {
-        "raw": {*load_connectors(), "intake", "run", "quality"},
+        "raw": {*load_connectors(), "intake", "run", "quality", "previous"},
         "seeds": {"seeds"},
         "staging": {"staging"},
         "intermediate": {"intermediate"},

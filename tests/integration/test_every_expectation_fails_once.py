@@ -291,6 +291,20 @@ FAULTS = {
     "marts.fct_repurchase_rates.parts_stay_below_the_whole": one_row(
         "repurchased = mature_customers + 1"
     ),
+    "marts.fct_restatements"
+    ".expect_compound_columns_to_be_unique.restated_at+metric+period_start+customer_id": new_rows(
+        2,
+        restated_at="timestamp '2024-04-01 05:00:00'",
+        metric="'state'",
+        period_start="date '2024-03-01'",
+        customer_id="'anna'",
+    ),
+    "marts.fct_restatements.no_month_loses_a_tenth_of_its_orders": new_rows(
+        metric="'orders'",
+        old_value="'50'",
+        new_value="'44'",
+        run_id="(select run_id from intermediate.int_run__settings)",
+    ),
     "marts.fct_retention_cohorts.expect_column_values_to_be_between.retention_in_month": one_row(
         "retention_in_month = 1.01"
     ),

@@ -512,7 +512,8 @@ def test_a_landing_folder_that_makes_no_sense(
         shop.run()
     raw = shop.warehouse / "raw"
     assert duckdb.sql(f"select * from '{raw}/shop/orders/*.parquet'").fetchall() == []
-    for table in ("intake/files", "intake/rejected_rows", "quality/check_results"):
+    written = ("intake/files", "intake/rejected_rows", "quality/check_results")
+    for table in (*written, "previous/publication", "previous/fct_restatements"):
         assert duckdb.sql(f"select * from '{raw}/{table}/*.parquet'").fetchall() == []
     assert len(duckdb.sql(f"select * from '{raw}/run/settings/*.parquet'").fetchall()) == 1
 

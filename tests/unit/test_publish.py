@@ -27,6 +27,7 @@ from dagster_project.lib.publish.generations import (
     publish,
     rollback,
 )
+from dagster_project.lib.publish.previous import rules_hash
 from dagster_project.lib.publish.query import connect_published
 from dagster_project.lib.settings import Settings, load_settings
 
@@ -137,12 +138,12 @@ def test_marts_arrive_as_tables_with_types_constraints_and_comments(settings: Se
             ("empty", "Nothing."),
             ("fct_orders", "Grain: one order. Orders, it's said."),
             ("live", "Grain: one row per version."),
-            ("publication", "Grain: one row. Which run this warehouse comes from;"
-             " published_at is in UTC."),
+            ("publication", "Grain: one row. Which run this warehouse comes from; rules_hash stands"
+             " for settings, seeds and models; published_at is in UTC."),
         ]  # fmt: skip
         assert query("select * from duckdb_views() where not internal").fetchall() == []
         (publication,) = query("from meta.publication").fetchall()
-        assert publication[:3] == (done.generation, "r", AS_OF)
+        assert publication[:4] == (done.generation, "r", rules_hash(settings), AS_OF)
 
 
 def test_files_are_sealed_and_described(settings: Settings) -> None:

@@ -7,7 +7,9 @@ import dagster as dg
 from dagster_project.defs.resources import Warehouse, no_retries
 from dagster_project.lib.intake.connectors import load_connectors
 from dagster_project.lib.intake.intake import run_intake
+from dagster_project.lib.intake.ledger import PREVIOUS_COLUMNS
 from dagster_project.lib.progress import LOGGER, say
+from dagster_project.lib.publish.previous import keep_previous
 from dagster_project.lib.settings import parse_as_of
 
 FILES_KEY = dg.AssetKey(["intake", "files"])
@@ -75,4 +77,27 @@ def raw_files(
             metadata={"dagster/row_count": counts.loaded, "rejected": counts.rejected}
             if counts
             else {},
+        )
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            ["previous", name],
+            group_name="raw",
+            deps=[SETTINGS_KEY],
+            description=f"{name} of the version that readers see while this run is made.",
+            kinds={"parquet"},
+        )
+        for name in PREVIOUS_COLUMNS
+    ],
+    name="previous_version",
+    retry_policy=dg.RetryPolicy(max_retries=2, delay=5),
+)
+def previous_version(warehouse: Warehouse) -> Iterator[dg.MaterializeResult[None]]:
+    with no_retries():
+        counts = keep_previous(warehouse.settings)
+    for name, rows in counts.items():
+        yield dg.MaterializeResult(
+            asset_key=["previous", name], metadata={"dagster/row_count": rows}
         )

@@ -19,6 +19,7 @@ from dagster_project.lib.intake.content import Content
 from dagster_project.lib.intake.landing import Held, Landed, find_landed, opened, printable
 from dagster_project.lib.intake.ledger import (
     CHECK_COLUMNS,
+    PREVIOUS_COLUMNS,
     SETTINGS_COLUMNS,
     LedgerRow,
     private_folder,
@@ -465,6 +466,7 @@ def _prepare(
     write_table(raw / "run" / "settings" / "settings.parquet", SETTINGS_COLUMNS, [row])
     write_placeholders(settings)
     empties = {raw / "quality" / "check_results": CHECK_COLUMNS}
+    empties |= {raw / "previous" / name: columns for name, columns in PREVIOUS_COLUMNS.items()}
     empties[raw / "intake" / "rejected_rows"] = REJECTED_COLUMNS
     for connector in connectors.values():
         for entity in connector.entities:

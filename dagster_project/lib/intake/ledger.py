@@ -34,6 +34,31 @@ CHECK_COLUMNS = {
     "passed": "boolean",
     **dict.fromkeys(("observed", "description", "run_id"), "varchar"),
 }
+# What is kept of the published version: the columns of its marts that the next one is compared by.
+PREVIOUS_COLUMNS = {
+    "fct_lifecycle_transitions": {
+        **dict.fromkeys(("customer_id", "to_stage", "to_segment"), "varchar"),
+        "transition_date": "date",
+    },
+    "fct_orders": {
+        **dict.fromkeys(("order_id", "customer_id"), "varchar"),
+        "order_number": "integer",
+        "order_date": "date",
+    },
+    "fct_sales_daily": {
+        "orders": "bigint",
+        **dict.fromkeys(("gross_sales", "net_sales_by_refund_date"), "decimal(18,3)"),
+        "sales_date": "date",
+    },
+    "fct_restatements": {
+        **dict.fromkeys(
+            ("run_id", "metric", "customer_id", "old_value", "new_value", "cause"), "varchar"
+        ),
+        "period_start": "date",
+        "restated_at": "timestamp",
+    },
+    "publication": {"has_same_rules": "boolean", "as_of_date": "date"},
+}
 SETTINGS_COLUMNS = {
     "as_of_date": "date",
     "time_zone": "varchar",

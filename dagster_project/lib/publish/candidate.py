@@ -54,6 +54,7 @@ def write_candidate(
     run_id: str,
     as_of: date,
     published_at: datetime,
+    rules_hash: str,
     descriptions: Mapping[str, TableDescription],
     progress: Callable[[str], None],
 ) -> dict[str, Table]:
@@ -98,15 +99,17 @@ def write_candidate(
         connection.execute("create schema candidate.meta")
         connection.execute(
             "create table candidate.meta.publication (generation varchar not null,"
-            " run_id varchar not null, as_of_date date not null, published_at timestamp not null)"
+            " run_id varchar not null, rules_hash varchar not null, as_of_date date not null,"
+            " published_at timestamp not null)"
         )
         connection.execute(
             "comment on table candidate.meta.publication is"
-            " 'Grain: one row. Which run this warehouse comes from; published_at is in UTC.'"
+            " 'Grain: one row. Which run this warehouse comes from; rules_hash stands for settings,"
+            " seeds and models; published_at is in UTC.'"
         )
         connection.execute(
-            "insert into candidate.meta.publication values (?, ?, ?, ?)",
-            [generation, run_id, as_of, published_at.replace(tzinfo=None)],
+            "insert into candidate.meta.publication values (?, ?, ?, ?, ?)",
+            [generation, run_id, rules_hash, as_of, published_at.replace(tzinfo=None)],
         )
         connection.execute("checkpoint candidate; detach candidate")
     return tables

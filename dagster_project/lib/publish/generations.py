@@ -31,6 +31,7 @@ from dagster_project.lib.publish.candidate import (
     verify_candidate,
     write_candidate,
 )
+from dagster_project.lib.publish.previous import rules_hash
 from dagster_project.lib.settings import Settings
 
 WAREHOUSE = "warehouse.duckdb"
@@ -90,6 +91,7 @@ def publish(
             run_id=run_id,
             as_of=as_of,
             published_at=published_at,
+            rules_hash=rules_hash(settings),
             descriptions=descriptions or {},
             progress=report,
         )

@@ -73,6 +73,7 @@ select
     dated.merge_same_day_orders,
     dated.count_zero_value_orders,
     dated.resolved_as_of_date as as_of_date,
-    orders_seen.first_order_date
+    orders_seen.first_order_date,
+    dated.started_at
 from dated
 cross join orders_seen

@@ -18,5 +18,6 @@ select
     merge_same_day_orders,
     count_zero_value_orders,
     keep_identical_rows,
-    as_of_date
+    as_of_date,
+    started_at
 from {{ source("run", "settings") }}
