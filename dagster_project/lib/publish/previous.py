@@ -41,7 +41,8 @@ def keep_previous(settings: Settings) -> dict[str, int]:
         except duckdb.Error as error:
             raise RegularsError(
                 f"what was published in {file} cannot be kept for comparison"
-                f" ({str(error).splitlines()[0]}); `regulars rollback` goes back to another version"
+                f" ({str(error).splitlines()[0]}); `regulars rollback` goes back to another"
+                f" version; where there is none, remove {settings.published_dir / 'current'}"
             ) from error
 
 
