@@ -368,7 +368,6 @@ def copy(demo: Path, tmp_path: Path) -> Callable[[str], Settings]:
 
 # What the synthetic shop has on purpose.
 PLANTED = {
-    "intermediate.int_identity__accounts.few_accounts_are_one_person",  # thirty colleagues
     "marts.fct_campaign_variants.visitors_are_spread_evenly",  # a test with broken tracking
 }
 
