@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -80,6 +81,14 @@ def model_errors(target_dir: Path) -> str:
         for result in run["results"]
         if result["status"] == "error" and not result["unique_id"].startswith("test.")
     )
+
+
+def reuse_parsing(target_dir: Path, first_dir: Path) -> None:
+    """What the first call of a run has parsed holds for the second, which has its own folder."""
+    parsed = first_dir / "partial_parse.msgpack"
+    if parsed.exists() and target_dir != first_dir:
+        target_dir.mkdir(exist_ok=True)
+        shutil.copy(parsed, target_dir)
 
 
 def keep_private(settings: Settings) -> None:

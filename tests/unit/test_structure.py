@@ -84,7 +84,8 @@ def test_a_description_opens_with_the_grain_and_a_test_holds_it(name: str) -> No
 @pytest.mark.parametrize("name", models("staging", "intermediate", "marts"))
 def test_no_column_of_a_grain_is_empty(name: str) -> None:
     model = models("staging", "intermediate", "marts")[name]
-    tested = {test["column_name"] for test in data_tests(model, "not_null")}
+    tests = data_tests(model, "not_null", "not_null_columns")
+    tested = {column for test in tests for column in test.get("columns") or [test["column_name"]]}
     declared = MAY_BE_EMPTY.get(name, set())
     written_by_the_model = {"source_name"} if name.startswith("stg_") else set()
     assert set(grain(model)) - tested - written_by_the_model == declared
