@@ -94,11 +94,11 @@ class Lives:
         by_value, by_occasions = midrank(value), midrank(occasions)
         score = {customer: by_value[customer] + by_occasions[customer] for customer in value}
         ordered = sorted(score.values(), reverse=True)
-        above = {points: ordered.index(points) for points in set(ordered)}
+        last = {points: position for position, points in enumerate(ordered)}  # of those who tie
         return {
             customer
             for customer, points in score.items()
-            if above[points] < 0.05 * len(score) and occasions[customer] >= 2
+            if last[points] < 0.05 * len(score) and occasions[customer] >= 2
         }
 
     def _limits(self, number: int, day: date) -> tuple[int, int]:

@@ -255,25 +255,11 @@ def test_a_run_for_a_past_date_finds_the_states_of_that_date(
     assert transitions_as_of(past, day) == rows(warehouse, TRANSITIONS_UNTIL.format(day=day))
 
 
-def undated(past: Settings) -> set[str]:
-    """Persons delivered without a date and not named by any fact until as_of."""
-    with duckdb.connect(str(past.build_file), read_only=True) as connection:
-        found = connection.execute(
-            """
-            select customer_id from intermediate.int_identity__accounts
-            group by customer_id having max(known_since) is null
-            """
-        ).fetchall()
-    return {customer for (customer,) in found}
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("shop", ["demo", "olist"])
 def test_twenty_past_dates_have_the_states_that_stood_then(
     shop: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """But for accounts that Olist delivers without a date: they count as known from the first order
-    on until a fact tells more, and what is undated is as last delivered."""
     today: Path = request.getfixturevalue(shop)
     if shop == "demo":
         past = settings_of(request.getfixturevalue("demo_landing"), tmp_path)
@@ -285,9 +271,4 @@ def test_twenty_past_dates_have_the_states_that_stood_then(
     for _ in range(20):
         day = first + timedelta(days=chance.randrange((last - first).days))
         then = transitions_as_of(past, day)
-        left_out = undated(past)
-        stood = rows(today, TRANSITIONS_UNTIL.format(day=day))
-        assert [row for row in then if row[0] not in left_out] == [
-            row for row in stood if row[0] not in left_out
-        ], day
-        assert shop == "olist" or not left_out
+        assert then == rows(today, TRANSITIONS_UNTIL.format(day=day)), day

@@ -97,6 +97,11 @@ select
         coalesce(persons.resumed_on, {{ add_days("persons.known_until", 1) }}),
         coalesce({{ add_days("persons.known_until", 1) }}, persons.resumed_on)
     ) as resumed_on,
+    coalesce(
+        persons.resumed_on
+        <= coalesce({{ add_days("persons.known_until", 1) }}, persons.resumed_on),
+        false
+    ) as is_resumed,
     persons.paused_at
 from persons
 left join ordered on persons.cart_id = ordered.cart_id and persons.paused_at = ordered.paused_at

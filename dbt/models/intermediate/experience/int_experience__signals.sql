@@ -114,6 +114,7 @@ with
         inner join orders on shipments.order_id = orders.order_id
         where
             orders.is_valid
+            and shipments.promised_date is not null
             and (
                 shipments.delivered_date is null
                 or shipments.delivered_date >= {{ add_days("shipments.promised_date", 4) }}

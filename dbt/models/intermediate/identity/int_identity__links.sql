@@ -67,10 +67,20 @@ with
                 else 'stands for itself'
             end as reason,
             coalesce(
-                explained.decided_on, {{ shop_date("explained.known_since", "settings.time_zone") }}
+                explained.decided_on,
+                {{
+                    shop_date(
+                        "greatest(explained.known_since, persons.known_since)",
+                        "settings.time_zone",
+                    )
+                }}
             ) as linked_on
         from explained
         cross join settings
+        left join
+            resolved as persons
+            on explained.customer_id = persons.identifier
+            and persons.identifier_type = 'account'
 
     )
 

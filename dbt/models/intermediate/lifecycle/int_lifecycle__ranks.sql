@@ -117,7 +117,9 @@ with
         select
             *,
             count(*) over (partition by rank_month) as buyers,
-            rank() over (partition by rank_month order by net_sales desc) as sales_rank,
+            count(*) over (
+                partition by rank_month order by net_sales desc range unbounded preceding
+            ) as as_much_sold,
             2 * rank() over (partition by rank_month order by net_sales)
             + count(*) over (partition by rank_month, net_sales)
             + 2 * rank() over (partition by rank_month order by purchases)
@@ -130,7 +132,11 @@ with
 
     scored as (
 
-        select *, rank() over (partition by rank_month order by score desc) as score_rank
+        select
+            *,
+            count(*) over (
+                partition by rank_month order by score desc range unbounded preceding
+            ) as as_high_scored
         from ranked
 
     )
@@ -139,11 +145,9 @@ select
     scored.customer_id,
     scored.rank_month,
     months.period_end as rank_month_end,
-    scored.buyers,
     scored.purchases,
-    scored.net_sales,
     scored.visits,
-    scored.sales_rank - 1 < 0.05 * scored.buyers as is_top_value,
-    scored.score_rank - 1 < 0.05 * scored.buyers and scored.purchases >= 2 as is_hero
+    scored.as_much_sold - 1 < 0.05 * scored.buyers as is_top_value,
+    scored.as_high_scored - 1 < 0.05 * scored.buyers and scored.purchases >= 2 as is_hero
 from scored
 inner join months on scored.rank_month = months.rank_month

@@ -51,14 +51,11 @@ with
 
         select
             acquainted.customer_id,
-            coalesce(
-                {{ shop_date("min(acquainted.known_at)", "settings.time_zone") }},
-                settings.first_order_date
-            ) as starts_on
+            {{ shop_date("min(acquainted.known_at)", "settings.time_zone") }} as starts_on
         from acquainted
         cross join settings
-        where acquainted.customer_id is not null
-        group by acquainted.customer_id, settings.time_zone, settings.first_order_date
+        where acquainted.customer_id is not null and acquainted.known_at is not null
+        group by acquainted.customer_id, settings.time_zone
 
     ),
 
@@ -66,14 +63,11 @@ with
 
         select
             reachable.customer_id,
-            coalesce(
-                {{ shop_date("min(reachable.known_at)", "settings.time_zone") }},
-                settings.first_order_date
-            ) as starts_on
+            {{ shop_date("min(reachable.known_at)", "settings.time_zone") }} as starts_on
         from reachable
         cross join settings
-        where reachable.customer_id is not null
-        group by reachable.customer_id, settings.time_zone, settings.first_order_date
+        where reachable.customer_id is not null and reachable.known_at is not null
+        group by reachable.customer_id, settings.time_zone
 
     ),
 
@@ -197,8 +191,8 @@ with
             'hero',
             rank_month,
             rank_month_end,
-            'among the top 5 % of the last 365 days by sales, purchases and visits',
-            'no longer among the top 5 % of the last 365 days'
+            'among the top 5 % of buyers of the last 365 days',
+            'no longer among the top 5 % of buyers of the last 365 days'
         from ranks
         where is_hero
         union all
@@ -239,9 +233,11 @@ with
             ),
             'left a cart and did not order within 24 hours',
             case
-                when resumed_on <= {{ add_days("abandoned_on", 30) }}
+                when resumed_on is null or resumed_on > {{ add_days("abandoned_on", 30) }}
+                then 'the cart was left 30 days ago'
+                when is_resumed
                 then 'went on with the cart'
-                else 'the cart was left 30 days ago'
+                else 'somebody else logged in on the device'
             end
         from {{ ref("int_carts__abandonments") }}
 

@@ -9,7 +9,7 @@ with
 
         select
             orders.customer_id,
-            cast(date_trunc('month', orders.order_date) as date) as month,
+            {{ month_start("orders.order_date") }} as month,
             1 as old_customers,
             0 as new_customers
         from {{ source("previous", "fct_orders") }} as orders
@@ -18,7 +18,7 @@ with
         union all
         select
             purchases.customer_id,
-            cast(date_trunc('month', purchases.purchase_date) as date) as month,
+            {{ month_start("purchases.purchase_date") }} as month,
             0 as old_customers,
             1 as new_customers
         from {{ ref("int_purchases__occasions") }} as purchases

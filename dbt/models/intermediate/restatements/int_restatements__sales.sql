@@ -1,5 +1,5 @@
 select
-    cast(date_trunc('month', sales.sales_date) as date) as month,
+    {{ month_start("sales.sales_date") }} as month,
     cast(sum(sales.orders) as bigint) as orders,
     {{ money("sum(sales.gross_sales)") }} as gross_sales,
     {{ money("sum(sales.net_sales_by_refund_date)") }} as net_sales_by_refund_date

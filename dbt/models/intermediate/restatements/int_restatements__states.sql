@@ -1,7 +1,5 @@
 -- Rows of the published transitions that this run has not, or otherwise, and those that it has
--- besides, up to the
--- published version's as_of. Taken from the old transitions and put to them, they give the new
--- ones.
+-- besides, up to the published version's as_of. The old ones, so corrected, are the new ones.
 with
 
     publication as (select * from {{ ref("int_restatements__publication") }}),

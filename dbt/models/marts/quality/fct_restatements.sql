@@ -21,7 +21,7 @@ with
         from {{ ref("int_restatements__sales") }}
         union all
         select
-            cast(date_trunc('month', sales.sales_date) as date) as month,
+            {{ month_start("sales.sales_date") }} as month,
             0,
             0,
             0,

@@ -1,4 +1,5 @@
--- Olist tells of one delivery per order, on the order itself.
+-- Olist tells of one delivery per order, on the order itself; what was promised and never handed
+-- over is late all the same.
 select
     'olist' as source_name,
     order_id as shipment_id,
@@ -12,4 +13,7 @@ select
     _file,
     _row
 from {{ source("olist", "orders") }}
-where order_delivered_carrier_date is not null or order_delivered_customer_date is not null
+where
+    order_delivered_carrier_date is not null
+    or order_delivered_customer_date is not null
+    or order_status not in ('canceled', 'unavailable')
