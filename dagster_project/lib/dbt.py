@@ -37,7 +37,8 @@ def prepare_manifest() -> None:
     MANIFEST_FILE.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=MANIFEST_FILE.parent) as own:
         target = ["--target-path", own, "--log-path", own]
-        before = ["--partial-parse-file-path", str(MANIFEST_FILE.parent / "partial_parse.msgpack")]
+        parsed = MANIFEST_FILE.parent / "partial_parse.msgpack"
+        before = ["--partial-parse-file-path", str(parsed)] if parsed.exists() else []
         result = dbtRunner().invoke(["--quiet", "parse", *folders, *target, *before])
         if not result.success:
             raise RegularsError(f"the dbt project cannot be parsed: {result.exception}")
