@@ -1,14 +1,29 @@
--- The first and the last touch before the first purchase, each within its own days.
+-- The first and the last touch before the first purchase, each within its own days. The session of
+-- that purchase is one of the touches, whoever is known to have been in it.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
 
     first_orders as (
 
-        select numbered.customer_id, orders.order_date, orders.ordered_at
+        select numbered.customer_id, orders.order_date, orders.ordered_at, placed.session_id
         from {{ ref("int_orders__numbered") }} as numbered
         inner join {{ ref("int_orders__valued") }} as orders on numbered.order_id = orders.order_id
+        left join {{ ref("int_sessions__ordered") }} as placed on orders.order_id = placed.order_id
         where numbered.order_number = 1
+
+    ),
+
+    own_touches as (
+
+        select first_orders.customer_id, touches.touch_id
+        from first_orders
+        inner join
+            {{ ref("int_campaigns__touches") }} as touches
+            on first_orders.customer_id = touches.customer_id
+        union
+        select customer_id, session_id as touch_id
+        from first_orders
 
     ),
 
@@ -33,9 +48,10 @@ with
             settings.first_touch_days,
             settings.last_touch_days
         from first_orders
+        inner join own_touches on first_orders.customer_id = own_touches.customer_id
         inner join
             {{ ref("int_campaigns__touches") }} as touches
-            on first_orders.customer_id = touches.customer_id
+            on own_touches.touch_id = touches.touch_id
             and touches.touched_at <= first_orders.ordered_at
         cross join settings
 

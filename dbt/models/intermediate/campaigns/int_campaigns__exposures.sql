@@ -113,7 +113,6 @@ select
     exposed.variant,
     exposed.is_mixed,
     converted.visitor_id is not null as is_converted,
-    exposed.exposed_at,
     exposed.ends_on
 from exposed
 left join

@@ -1,8 +1,11 @@
 -- 1. A touch is a session that came of a campaign, a click in an e-mail, or a campaign_touch.
--- Opening an e-mail is none, for many mail programs do it by themselves.
+-- Opening an e-mail is none, for many mail programs do it by themselves; nor is a variant that was
+-- shown, for a test on the page brought nobody there.
 -- 2. What names a channel but no campaign touches "<channel> (all)", where money was spent on the
 -- campaign all of it.
 with
+
+    settings as (select * from {{ ref("int_run__settings") }}),
 
     accounts as (select * from {{ ref("int_identity__accounts") }}),
 
@@ -12,7 +15,10 @@ with
 
     channels as (
 
-        select distinct channel from {{ ref("stg_marketing_spend") }} where campaign = 'all'
+        select distinct spend.channel
+        from {{ ref("stg_marketing_spend") }} as spend
+        cross join settings
+        where spend.campaign = 'all' and spend.spend_date <= settings.as_of_date
 
     ),
 
@@ -21,7 +27,6 @@ with
         select
             events.source_name || ':' || events.event_id as touch_id,
             events.event_type as touch_type,
-            events.visitor_id,
             coalesce(accounts.customer_id, emails.customer_id, visitors.customer_id) as customer_id,
             events.channel,
             events.campaign,
@@ -37,7 +42,11 @@ with
             on events.source_name = visitors.source_name
             and events.anonymous_id = visitors.anonymous_id
         where
-            events.event_type in ('email_click', 'campaign_touch') and events.discard_reason is null
+            events.discard_reason is null
+            and (
+                events.event_type = 'email_click'
+                or (events.event_type = 'campaign_touch' and events.variant is null)
+            )
 
     ),
 
@@ -46,7 +55,6 @@ with
         select
             sessions.session_id as touch_id,
             'session' as touch_type,
-            sessions.visitor_id,
             identified.customer_id,
             sessions.channel,
             sessions.campaign,
@@ -73,7 +81,6 @@ with
 select
     touches.touch_id,
     touches.touch_type,
-    touches.visitor_id,
     touches.customer_id,
     coalesce(touches.campaign, channels.channel || ' (all)') as campaign,
     coalesce(touches.channel, 'unknown') as channel,

@@ -1,7 +1,11 @@
 -- 1. A cart is one into which something was put; its last pause decides what became of it.
 -- 2. Ordered: a purchase event of it names a valid order, or its person placed one within 24 hours
 -- of its last step.
--- 3. Its value is what was put in less what was taken out, else what the last checkout said.
+-- 3. An order is of one cart: of the one that the purchase event names, else of the one into which
+-- something was put last. The others of its person are ordered too, and name no order.
+-- 4. Its value is what was put in less what was taken out, where each step of these has a value,
+-- else what the last checkout said.
+-- 5. An answer gives the reason of one cart: the last abandoned one before it.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
@@ -34,11 +38,14 @@ with
         select
             cart_id,
             min(source_name) as source_name,
-            count(*) filter (where event_type = 'checkout_started') > 0 as has_checkout,
+            count(*) filter (where event_type in ('checkout_started', 'checkout_step'))
+            > 0 as has_checkout,
             case
                 when
-                    count(*) filter (where event_type = 'add_to_cart' and has_amount) > 0
-                    and count(*) filter (where has_amount and amount is null) = 0
+                    count(*) filter (
+                        where event_type in ('add_to_cart', 'remove_from_cart') and amount is null
+                    )
+                    = 0
                 then
                     greatest(
                         sum(
@@ -52,10 +59,11 @@ with
                         ),
                         0
                     )
-                when count(*) filter (where event_type = 'add_to_cart' and has_amount) = 0
-                then
+                else
                     max_by(amount, step_number) filter (
-                        where event_type = 'checkout_started' and has_amount
+                        where
+                            event_type in ('checkout_started', 'checkout_step')
+                            and amount is not null
                     )
             end as amount,
             min(occurred_at) as started_at,
@@ -71,6 +79,7 @@ with
             pauses.cart_id,
             persons.customer_id,
             pauses.named_order_id,
+            pauses.is_named_with_cart,
             pauses.last_added_at,
             pauses.abandoned_at,
             pauses.abandoned_on
@@ -102,6 +111,7 @@ with
         select
             coalesce(accounts.customer_id, emails.customer_id) as customer_id,
             responses.answer,
+            responses.source_name,
             responses.response_id,
             responses.responded_at
         from {{ ref("stg_survey_responses") }} as responses
@@ -120,30 +130,18 @@ with
 
     ),
 
-    reasons as (
-
-        select carts.cart_id, answers.answer as reason
-        from carts
-        inner join persons on carts.cart_id = persons.cart_id
-        inner join
-            answers
-            on persons.customer_id = answers.customer_id
-            and answers.responded_at
-            between carts.last_step_at and {{ add_hours("carts.last_step_at", 720) }}
-        qualify
-            row_number() over (
-                partition by carts.cart_id order by answers.responded_at, answers.response_id
-            )
-            = 1
-
-    ),
-
     judged as (
 
         select
             carts.*,
             pauses.customer_id,
             coalesce(pauses.named_order_id, ordered.order_id) as order_id,
+            row_number() over (
+                partition by coalesce(pauses.named_order_id, ordered.order_id)
+                order by
+                    pauses.is_named_with_cart desc, pauses.last_added_at desc, carts.cart_id desc
+            )
+            = 1 as is_its_cart,
             pauses.abandoned_on,
             case
                 when coalesce(pauses.named_order_id, ordered.order_id) is not null
@@ -158,13 +156,47 @@ with
         left join ordered on carts.cart_id = ordered.cart_id
         cross join settings
 
+    ),
+
+    answered as (
+
+        select
+            judged.cart_id,
+            answers.answer,
+            answers.source_name,
+            answers.response_id,
+            answers.responded_at
+        from judged
+        inner join
+            answers
+            on judged.customer_id = answers.customer_id
+            and answers.responded_at
+            between judged.last_step_at and {{ add_hours("judged.last_step_at", 720) }}
+        where judged.status = 'abandoned'
+        qualify
+            row_number() over (
+                partition by answers.source_name, answers.response_id
+                order by judged.last_step_at desc, judged.cart_id desc
+            )
+            = 1
+
+    ),
+
+    reasons as (
+
+        select cart_id, answer as reason
+        from answered
+        qualify
+            row_number() over (partition by cart_id order by responded_at, source_name, response_id)
+            = 1
+
     )
 
 select
     judged.cart_id,
     judged.source_name,
     judged.customer_id,
-    judged.order_id,
+    case when judged.is_its_cart then judged.order_id end as order_id,
     judged.status,
     case
         when judged.status = 'ordered'
@@ -173,7 +205,7 @@ select
         then 'checkout'
         else 'cart'
     end as last_step,
-    case when judged.status = 'abandoned' then reasons.reason end as reason,
+    reasons.reason,
     {{ round_money("judged.amount") }} as cart_value,
     case when judged.status = 'abandoned' then judged.abandoned_on end as abandoned_on,
     judged.started_at,

@@ -1,7 +1,7 @@
 -- 1. A cart pauses after a step that no other follows within 24 hours, once something has been put
 -- into it.
 -- 2. An order that a purchase event names is the cart's when the event comes between what was put
--- in last and the end of those 24 hours, for the same cart or from the same visitor.
+-- in last and the end of those 24 hours, for the same cart, else from the same visitor.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
@@ -57,14 +57,24 @@ with
 
     named as (
 
-        select pauses.cart_id, pauses.paused_at, purchases.order_id, purchases.occurred_at
+        select
+            pauses.cart_id,
+            pauses.paused_at,
+            purchases.order_id,
+            true as is_named_with_cart,
+            purchases.occurred_at
         from pauses
         inner join
             purchases
             on pauses.cart_id = purchases.cart_id
             and purchases.occurred_at between pauses.last_added_at and pauses.abandoned_at
-        union
-        select pauses.cart_id, pauses.paused_at, purchases.order_id, purchases.occurred_at
+        union all
+        select
+            pauses.cart_id,
+            pauses.paused_at,
+            purchases.order_id,
+            false as is_named_with_cart,
+            purchases.occurred_at
         from pauses
         inner join
             purchases
@@ -78,13 +88,18 @@ with
         select *
         from named
         qualify
-            row_number() over (partition by cart_id, paused_at order by occurred_at, order_id) = 1
+            row_number() over (
+                partition by cart_id, paused_at
+                order by is_named_with_cart desc, occurred_at, order_id
+            )
+            = 1
 
     )
 
 select
     pauses.cart_id,
     first_named.order_id as named_order_id,
+    coalesce(first_named.is_named_with_cart, false) as is_named_with_cart,
     pauses.resumed_on is null as is_last,
     {{ shop_date("pauses.abandoned_at", "settings.time_zone") }} as abandoned_on,
     pauses.resumed_on,

@@ -13,7 +13,7 @@ with
 
         select *
         from events
-        where event_type in ('add_to_cart', 'remove_from_cart', 'checkout_started')
+        where event_type in ('add_to_cart', 'remove_from_cart', 'checkout_started', 'checkout_step')
 
     ),
 
@@ -96,7 +96,8 @@ select
     steps.session_id,
     steps.visitor_id,
     steps.event_type,
-    steps.value is not null as has_amount,
+    steps.value,
+    steps.currency,
     cast(
         steps.value * case
             when coalesce(steps.currency, settings.reporting_currency) = settings.reporting_currency

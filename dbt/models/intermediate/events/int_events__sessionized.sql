@@ -1,6 +1,7 @@
 -- 1. Silence ends a session, and so does midnight, where the setting says so.
 -- 2. Within one, the first campaign is that of the session; another one begins another session.
 -- 3. A session is named after its first event.
+-- 4. To be told whose the cookie is (identify) is no visit by itself.
 {{
     config(
         materialized="incremental" if target.type == "duckdb" else "table",
@@ -144,3 +145,8 @@ select
     occurred_at,
     day_fingerprint
 from split
+qualify
+    sum(case when event_type = 'identify' then 0 else 1 end) over (
+        partition by visitor_id, visit_number, campaign_number
+    )
+    > 0
