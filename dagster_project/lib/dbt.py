@@ -101,15 +101,35 @@ def keep_private(settings: Settings) -> None:
 def check_orders(settings: Settings) -> None:
     """What must hold before marts are built, said in words that help.
 
-    Raises CheckFailed where an order has no exchange rate, and where no order counts: a shop of
-    zeros must not replace a full one.
+    Raises CheckFailed where an order, spend or a cart's value has no exchange rate, and where no
+    order counts: a shop of zeros must not replace a full one.
     """
     with duckdb.connect(str(settings.build_file), read_only=True) as connection:
         unrated = connection.execute(
             """
-            select distinct currency || ' to ' || reporting_currency || ' on ' || order_date
-            from intermediate.int_orders__dated
-            where exchange_rate is null
+            with
+                amounts as (
+                    select currency, order_date as day
+                    from intermediate.int_orders__dated
+                    union
+                    select currency, spend_date as day
+                    from staging.stg_marketing_spend
+                    union
+                    select currency, event_date as day
+                    from intermediate.int_carts__steps
+                    where value is not null
+                )
+            select currency || ' to ' || run.reporting_currency || ' on ' || day
+            from amounts
+            cross join intermediate.int_run__settings as run
+            where
+                currency <> run.reporting_currency
+                and day <= run.as_of_date
+                and not exists (
+                    from intermediate.int_exchange_rates__periods as rates
+                    where rates.currency = amounts.currency
+                        and day between rates.valid_from and rates.valid_to
+                )
             order by 1
             """
         ).fetchall()

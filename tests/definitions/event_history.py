@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
 TOUCHES = {"email_open", "email_click", "campaign_touch"}
-STEPS = {"add_to_cart", "remove_from_cart", "checkout_started"}
+CHECKOUTS = {"checkout_started", "checkout_step"}
+STEPS = {"add_to_cart", "remove_from_cart"} | CHECKOUTS
 PROGRAMS = ("bot/", "+http", "headless", "python-")  # those that occur in tests
 
 Event = dict[str, Any]
@@ -143,6 +144,7 @@ def sessions(shop: Shop, events: Sequence[Event]) -> list[Session]:
             session = running[event["visitor"]] = Session([])
             found.append(session)
         session.events.append(event)
+    found = [one for one in found if any(e["event_type"] != "identify" for e in one.events)]
     links = cookies(shop, events)
     for session in found:
         persons = {own_person(shop, event) for event in session.events} - {None}
@@ -153,28 +155,40 @@ def sessions(shop: Shop, events: Sequence[Event]) -> list[Session]:
 
 
 def place_orders(shop: Shop, found: Sequence[Session]) -> None:
-    in_order = sorted(found, key=lambda session: session.events[0]["occurred_at"])
+    """By those that name it, then its person's; first without those that hold only purchases."""
+    of_persons = [session for session in found if not session.first("reason")]
+    in_order = sorted(of_persons, key=lambda session: session.events[0]["occurred_at"])
+    visits = [
+        session
+        for session in in_order
+        if any(event["event_type"] != "purchase" for event in session.events)
+    ]
     for order in shop.orders:
-        naming = [
-            (event["occurred_at"], event["event_id"], session)
-            for session in found
-            for event in session.events
-            if event["event_type"] == "purchase" and event["order_id"] == order.order_id
-        ]
-        running = [
-            session
-            for session in in_order
-            if order.customer_id
-            and session.customer == order.customer_id
-            and not session.first("reason")
-            and session.events[0]["occurred_at"]
-            <= order.ordered_at
-            <= session.events[-1]["occurred_at"] + shop.timeout
-        ]
-        if naming:
-            min(naming, key=lambda item: item[:2])[2].orders.append(order)
-        elif running:
-            running[-1].orders.append(order)
+        if not place_order(shop, visits, order):
+            place_order(shop, in_order, order)
+
+
+def place_order(shop: Shop, in_order: Sequence[Session], order: Order) -> bool:
+    naming = [
+        (event["occurred_at"], event["event_id"], session)
+        for session in in_order
+        for event in session.events
+        if event["event_type"] == "purchase" and event["order_id"] == order.order_id
+    ]
+    running = [
+        session
+        for session in in_order
+        if order.customer_id
+        and session.customer == order.customer_id
+        and session.events[0]["occurred_at"]
+        <= order.ordered_at
+        <= session.events[-1]["occurred_at"] + shop.timeout
+    ]
+    if naming:
+        min(naming, key=lambda item: item[:2])[2].orders.append(order)
+    elif running:
+        running[-1].orders.append(order)
+    return bool(naming or running)
 
 
 def purchases_without_order(shop: Shop, session: Session) -> int:
@@ -307,13 +321,18 @@ def carts(shop: Shop, found: Sequence[Session]) -> list[Cart]:
 def orders_of_pause(
     shop: Shop, found: Sequence[Session], cart: Cart, last: int, customer: str | None
 ) -> list[Order]:
-    """Orders between what was put in last and 24 hours after the step number `last`."""
+    """Orders between what was put in last and 24 hours after the step number `last`, first those
+    named together with the cart."""
     steps = cart.steps[: last + 1]
     begin = max(step["occurred_at"] for step in steps if step["event_type"] == "add_to_cart")
     end = steps[-1]["occurred_at"] + DAY
     valid = {order.order_id: order for order in shop.orders}
     named = sorted(
-        (event["occurred_at"], event["order_id"])
+        (
+            f"files:cart:{event['cart_id']}" != cart.cart_id,
+            event["occurred_at"],
+            event["order_id"],
+        )
         for session in found
         for event in session.events
         if event["event_type"] == "purchase"
@@ -326,11 +345,11 @@ def orders_of_pause(
         )
     )
     placed = sorted(
-        (order.ordered_at, order.order_id)
+        (True, order.ordered_at, order.order_id)
         for order in shop.orders
         if customer and order.customer_id == customer and begin <= order.ordered_at <= end
     )
-    return [valid[order_id] for _, order_id in (*named, *placed)]
+    return [valid[order_id] for *_, order_id in (*named, *placed)]
 
 
 def cents(amount: Decimal) -> Decimal:
@@ -338,19 +357,30 @@ def cents(amount: Decimal) -> Decimal:
 
 
 def cart_value(shop: Shop, cart: Cart) -> Decimal | None:
-    amounts: dict[str, list[Decimal]] = defaultdict(list)
+    left, checkouts, is_whole = Decimal(0), [], True
     for step in cart.steps:
-        if step["value"] is not None:
-            rate = shop.rate(step["currency"] or "EUR", step["day"])
-            amounts[step["event_type"]].append(step["value"] * rate)
-    if amounts["add_to_cart"]:
-        left = sum(amounts["add_to_cart"]) - sum(amounts["remove_from_cart"])
-        return cents(max(Decimal(left), Decimal(0)))
-    return cents(amounts["checkout_started"][-1]) if amounts["checkout_started"] else None
+        if step["value"] is None:
+            is_whole &= step["event_type"] in CHECKOUTS
+            continue
+        amount = step["value"] * shop.rate(step["currency"] or "EUR", step["day"])
+        if step["event_type"] in CHECKOUTS:
+            checkouts.append(amount)
+        else:
+            left += amount if step["event_type"] == "add_to_cart" else -amount
+    if is_whole:
+        return cents(max(left, Decimal(0)))
+    return cents(checkouts[-1]) if checkouts else None
 
 
 def fct_carts(shop: Shop, found: Sequence[Session]) -> dict[str, tuple[Any, ...]]:
     result = {}
+    claims: dict[str, list[tuple[bool, datetime, str]]] = defaultdict(list)
+    named = {
+        (event["order_id"], f"files:cart:{event['cart_id']}")
+        for session in found
+        for event in session.events
+        if event["event_type"] == "purchase" and not event["reason"]
+    }
     for cart in carts(shop, found):
         customer = sole(session.customer for session in cart.sessions)
         orders = orders_of_pause(shop, found, cart, len(cart.steps) - 1, customer)
@@ -358,16 +388,24 @@ def fct_carts(shop: Shop, found: Sequence[Session]) -> dict[str, tuple[Any, ...]
         abandoned_on = shop.day(last_at + DAY)
         kinds = {step["event_type"] for step in cart.steps}
         status = "open" if abandoned_on > shop.as_of else "abandoned"
+        if orders:
+            name = orders[0].order_id
+            added = [s["occurred_at"] for s in cart.steps if s["event_type"] == "add_to_cart"]
+            claims[name].append(((name, cart.cart_id) in named, max(added), cart.cart_id))
         result[cart.cart_id] = (
             customer,
             orders[0].order_id if orders else None,
             "ordered" if orders else status,
-            "order" if orders else "checkout" if "checkout_started" in kinds else "cart",
+            "order" if orders else "checkout" if kinds & CHECKOUTS else "cart",
             cart_value(shop, cart),
             abandoned_on if not orders and status == "abandoned" else None,
             cart.steps[0]["occurred_at"],
             last_at,
         )
+    for claiming in claims.values():
+        for *_, cart_id in sorted(claiming)[:-1]:
+            customer, _, *others = result[cart_id]
+            result[cart_id] = (customer, None, *others)
     return result
 
 
@@ -408,7 +446,11 @@ class Touch:
 
 def touches(shop: Shop, events: Sequence[Event], found: Sequence[Session]) -> list[Touch]:
     links = cookies(shop, events)
-    whole = {channel for _, channel, campaign, _ in shop.spend if campaign == "all"}
+    whole = {
+        channel
+        for day, channel, campaign, _ in shop.spend
+        if campaign == "all" and day <= shop.as_of
+    }
     result = []
 
     def touch(head: Event, kind: str, campaign: Any, channel: Any, customer: Any) -> None:
@@ -431,7 +473,8 @@ def touches(shop: Shop, events: Sequence[Event], found: Sequence[Session]) -> li
                 session.customer,
             )
     for event in events:
-        if event["event_type"] in ("email_click", "campaign_touch") and not event["reason"]:
+        is_test = event["event_type"] == "campaign_touch" and event["variant"]
+        if event["event_type"] in TOUCHES - {"email_open"} and not is_test and not event["reason"]:
             linked = sole(person for _, person in links.get(event["anonymous_id"], []))
             customer = own_person(shop, event) or linked
             touch(event, "touch", event["campaign"], event["channel"], customer)
@@ -451,10 +494,12 @@ def fct_campaigns(
     for customer, orders in by_customer.items():
         orders.sort(key=lambda order: (order.ordered_at, order.order_id))
         bought_on = shop.day(orders[0].ordered_at)
+        own = {one.session_id for one in found if orders[0] in one.orders}
         before = sorted(
             (touch.at, touch.touch_id, touch)
             for touch in all_touches
-            if touch.customer == customer and touch.at <= orders[0].ordered_at
+            if (touch.customer == customer or touch.touch_id in own)
+            and touch.at <= orders[0].ordered_at
         )
         month = bought_on.replace(day=1)
         if recent := [touch for *_, touch in before if bought_on - touch.day <= 90 * DAY]:

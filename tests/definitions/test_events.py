@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
+from dagster_project.lib.dbt import check_orders
+from dagster_project.lib.errors import CheckFailed
 from dagster_project.lib.settings import Settings
 from tests.definitions import event_history as brute
 from tests.shops import contents, rebuild, rows, settings_of, write_csv
@@ -64,6 +66,7 @@ class RandomShop:
             self.visitor(number)
         self.mails()
         self.returns()
+        self.guests()
         self.bots()
         self.repeats()
         self.chance.shuffle(self.events)
@@ -98,6 +101,7 @@ class RandomShop:
         device = chance.choice(["phone", "desktop", None])
         kinds = ["page_view", "product_view", "search", "add_to_cart", "add_to_cart", "share"]
         kinds += ["remove_from_cart", "checkout_started", "purchase", "campaign_touch"]
+        kinds += ["checkout_step", "identify"]
         for _ in range(chance.randrange(1, 9)):
             kind = chance.choice(kinds)
             given: dict[str, Any] = {"anonymous_id": cookie, "device": device}
@@ -124,8 +128,11 @@ class RandomShop:
             if kind == "purchase":
                 given["cart_id"] = chance.choice([None, cart_id])
                 given["order_id"] = self.order(owner, now)
+            if kind == "purchase" and owner != GUEST and chance.random() < 0.2:  # by the server
+                given = {"customer_id": owner, "order_id": given["order_id"]}
             if kind == "campaign_touch":
-                given |= {"campaign": "test", "variant": chance.choice("aaaabbbbc")}
+                variant = chance.choice("aaaabbbbc")
+                given |= chance.choice([{"campaign": "test", "variant": variant}, {}])
             self.add(kind, now, **given)
             now += timedelta(seconds=chance.choice(GAPS))
         if chance.random() < 0.3:
@@ -180,6 +187,21 @@ class RandomShop:
         order |= {"order_id": "slept", "order_status": "paid", "ordered_at": stamp}
         self.orders.append(self.orders[0] | order)
 
+    def guests(self) -> None:
+        """Two orders each of people who never log in, by a campaign; a program names one too."""
+        for days in range(5, 60, 5):
+            address, at = f"g{days}@example.org", midnight(FIRST + timedelta(days=days), hours=15)
+            given = {"anonymous_id": f"guest-{days}", "channel": "ads", "campaign": "sale"}
+            self.add("page_view", at, **given)
+            for minutes in (5, 9):
+                later, name = at + timedelta(minutes=minutes), f"by-{address}-{minutes}"
+                self.add("purchase", later, order_id=name, **given)
+                order = {"customer_id": "", "customer_email": address, "merchandise_amount": days}
+                order |= {"order_id": name, "ordered_at": f"{later:%FT%TZ}"}
+                self.orders.append(self.orders[0] | order | {"order_status": "paid"})
+        given = {"anonymous_id": "scanner", "user_agent": "python-requests"}
+        self.add("purchase", at, order_id=name, **given)
+
     def bots(self) -> None:
         """Programs by name, and one event too many in a minute and in an hour; and just not."""
         day = date(2024, 3, 5)
@@ -229,11 +251,12 @@ SPEND = [
     for day, channel, campaign, currency, amount in [
         (1, "ads", "spring", "EUR", "20.00"),
         (27, "ads", "spring", "GBP", "10.50"),
+        (2, "ads", "sale", "EUR", "12.00"),
         (15, "radio", "all", "EUR", "7.77"),
         (15, "mail", "letter", "EUR", "0"),
         (9, "print", "never seen", "EUR", "100"),
     ]
-]
+] + [(AS_OF + timedelta(days=1), "shop", "all", "EUR", Decimal(9))]
 RATES = {
     FIRST + timedelta(days=5 * number): Decimal("1.10") + Decimal(number) / 100
     for number in range(-6, 30)
@@ -285,7 +308,10 @@ def told(settings: Settings, shop: RandomShop, as_of: date, **given: Any) -> bru
     """What the loops are given: the events as written, valid orders as fct_orders has them."""
     persons = {account: "c1" if account == "c12" else account for account in EMAILS}
     persons |= {address: address.split("@")[0] for address in EMAILS.values()}
-    guest = "select any_value(customer_id) from fct_orders where customer_id not like 'c%'"
+    guest = (
+        "select any_value(customer_id) from fct_orders"
+        " where customer_id not like 'c%' and order_id not like 'by-%'"
+    )
     ((guest_id,),) = rows(settings, guest)
     orders = rows(
         settings,
@@ -329,7 +355,7 @@ VARIATIONS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module", params=VARIATIONS)
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
     given = VARIATIONS[request.param]
-    shop = RandomShop(seed=4)
+    shop = RandomShop(seed=3)
     settings = landed(tmp_path_factory.mktemp("events"), files_of(shop), **given)
     rebuild(settings, as_of=AS_OF)
     known = told(
@@ -376,18 +402,22 @@ def test_sessions_are_those_of_the_loops(built: Built) -> None:
 
 def test_every_visit_that_is_no_duplicate_is_in_one_session(built: Built) -> None:
     settings, _, events, _ = built
-    visits = {
-        told_event["event_id"]
+    kept = [
+        told_event
         for told_event in events
         if told_event["reason"] != "duplicate" and told_event["event_type"] not in brute.TOUCHES
-    }
+    ]
+    logins = {told["event_id"] for told in kept if told["event_type"] == "identify"}
+    visits = {told["event_id"] for told in kept} - logins
     with duckdb.connect(str(settings.build_file), read_only=True) as build:
         placed = build.execute(
             "select event_id from intermediate.int_events__sessionized"
         ).fetchall()
-    assert len(placed) == len(visits)
-    assert {event_id for (event_id,) in placed} == visits
-    assert rows(settings, "select sum(events) from fct_sessions") == [(len(visits),)]
+    ids = {event_id for (event_id,) in placed}
+    assert len(placed) == len(ids)
+    assert ids - logins == visits
+    assert set() < logins - ids < logins  # by itself it is no visit, amid others it is of theirs
+    assert rows(settings, "select sum(events) from fct_sessions") == [(len(ids),)]
 
 
 def test_each_order_converts_one_session_at_most(built: Built) -> None:
@@ -424,6 +454,7 @@ def test_carts_are_those_of_the_loops(built: Built) -> None:
     settings, shop, _, found = built
     expected = brute.fct_carts(shop, found)
     assert {status for _, _, status, *_ in expected.values()} == {"open", "ordered", "abandoned"}
+    assert any(status == "ordered" and not order for _, order, status, *_ in expected.values())
     assert expected == by_key(
         settings,
         "select cart_id, customer_id, order_id, status, last_step, cart_value, abandoned_on,"
@@ -727,6 +758,32 @@ def test_no_interval_where_visitors_are_spread_unevenly_or_the_test_runs(
         assert figures[9] is not None
         assert figures[10:13] == (None, None, None)
     assert variants["nearly uneven", "b"][10] is not None
+
+
+def test_spend_and_cart_values_without_a_rate_are_an_error(tmp_path: Path) -> None:
+    """Not so what comes after as_of, and what has a currency but no value."""
+    order = {"order_id": 1, "ordered_at": "2024-03-05", "currency": "EUR"}
+    spend = {"channel": "ads", "campaign": "all", "amount": 9}
+    given = {"anonymous_id": "a", "value": 1}
+    added = [
+        event("1", "add_to_cart", datetime(2024, 3, 4), currency="SEK", **given),
+        event("2", "add_to_cart", datetime(2024, 3, 3), currency="EUR", **given),
+        event("3", "add_to_cart", datetime(2024, 3, 2), currency="DKK", anonymous_id="a"),
+    ]
+    files = {
+        "orders.csv": [order | {"merchandise_amount": 9}],
+        "events.csv": as_lines(added),
+        "marketing_spend.csv": [
+            spend | {"spend_date": date(2024, 3, day), "currency": currency}
+            for day, currency in ((1, "EUR"), (5, "NOK"), (6, "USD"))
+        ],
+    }
+    settings = rebuild(landed(tmp_path, files), as_of=date(2024, 3, 5))
+    with pytest.raises(CheckFailed) as failed:
+        check_orders(settings)
+    assert str(failed.value).startswith(
+        "no exchange rate from NOK to EUR on 2024-03-05, SEK to EUR on 2024-03-04: deliver it"
+    )
 
 
 def test_a_shop_without_events_has_empty_marts(tmp_path: Path) -> None:
