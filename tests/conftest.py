@@ -17,6 +17,7 @@ from tests.shops import REAL_DATA, refresh
 SHARING = (
     "tests/reference/",
     "tests/definitions/test_demo_marts.py",
+    "tests/definitions/test_identity.py",
     "tests/definitions/test_lapse_thresholds.py",
     "tests/definitions/test_lifecycle_marts.py",
     "tests/definitions/test_planted.py",

@@ -15,6 +15,7 @@ from dagster_project.lib.settings import parse_as_of
 FILES_KEY = dg.AssetKey(["intake", "files"])
 REJECTED_KEY = dg.AssetKey(["intake", "rejected_rows"])
 SETTINGS_KEY = dg.AssetKey(["run", "settings"])
+PLACEHOLDERS_KEY = dg.AssetKey(["run", "placeholder_emails"])
 
 CONNECTORS = load_connectors()
 
@@ -49,6 +50,11 @@ def _specs() -> list[dg.AssetSpec]:
         dg.AssetSpec(FILES_KEY, group_name="raw", description="One row per landed file."),
         dg.AssetSpec(REJECTED_KEY, group_name="raw", description="Records that did not fit."),
         dg.AssetSpec(SETTINGS_KEY, group_name="raw", description="What the run was asked for."),
+        dg.AssetSpec(
+            PLACEHOLDERS_KEY,
+            group_name="raw",
+            description="Hashes of addresses that stand for none.",
+        ),
     ]
     return tables + own
 
