@@ -53,7 +53,7 @@ def _specs() -> list[dg.AssetSpec]:
         dg.AssetSpec(
             PLACEHOLDERS_KEY,
             group_name="raw",
-            description="Hashes of addresses that stand for none.",
+            description="Addresses that are none, hashed.",
         ),
     ]
     return tables + own
