@@ -18,7 +18,7 @@ from dagster_project.lib.dbt import check_orders
 from dagster_project.lib.errors import CheckFailed
 from dagster_project.lib.settings import Settings
 from tests.definitions import event_history as brute
-from tests.shops import contents, rebuild, rows, settings_of, write_csv
+from tests.shops import contents, rebuild, rebuild_by_dbt, rows, settings_of, write_csv
 
 ZONE = ZoneInfo("Europe/Berlin")
 FIRST, AS_OF = date(2024, 1, 20), date(2024, 5, 20)  # with a change of the clocks
@@ -556,7 +556,7 @@ def copy_of(settings: Settings, folder: Path, **given: Any) -> Settings:
 def at_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Files]:
     files = files_of(RandomShop(seed=4))
     settings = landed(tmp_path_factory.mktemp("at_once"), files)
-    return rebuild(settings, as_of=AS_OF), files
+    return rebuild_by_dbt(settings, as_of=AS_OF), files
 
 
 def test_days_kept_from_run_to_run_equal_one_build_of_everything(
@@ -571,13 +571,13 @@ def test_days_kept_from_run_to_run_equal_one_build_of_everything(
     settings = landed(tmp_path / "kept", {**files, "events_2.csv": wrong})
     (settings.landing / "events_1.csv").unlink()
     past = date(2024, 3, 31)
-    rebuild(settings, as_of=AS_OF)
+    rebuild_by_dbt(settings, as_of=AS_OF)
     landed(tmp_path / "kept", files)
-    rebuild(settings, as_of=past)
+    rebuild_by_dbt(settings, as_of=past)
     fresh = rebuild(landed(tmp_path / "fresh", files), as_of=past)
     assert whole(settings) == whole(fresh)
     assert rows(settings, "select max(session_date) from fct_sessions") == [(past,)]
-    rebuild(settings, as_of=AS_OF)
+    rebuild_by_dbt(settings, as_of=AS_OF)
     assert whole(settings) == whole(complete)
 
 
@@ -599,10 +599,10 @@ def test_a_run_computes_the_days_that_changed_and_no_others(
     given = {"anonymous_id": "latecomer", "device": "phone"}
     lines = as_lines([event("late", "page_view", midnight(late, hours=3), **given)])
     write_csv(settings.landing / "events_3.csv", lines)
-    rebuild(settings, as_of=AS_OF)
+    rebuild_by_dbt(settings, as_of=AS_OF)
     assert unmarked() == [{late}] * 3
     settings = copy_of(settings, tmp_path / "slower", session_timeout_minutes=29)
-    rebuild(settings, as_of=AS_OF)
+    rebuild_by_dbt(settings, as_of=AS_OF)
     with duckdb.connect(str(settings.build_file), read_only=True) as build:
         for table in KEPT:
             query = f"select count(*) from intermediate.{table} where device = 'marked'"

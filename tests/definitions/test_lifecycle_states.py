@@ -8,13 +8,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
-from dagster_project.lib.intake.intake import run_intake
 from dagster_project.lib.settings import Settings
 from tests.definitions.lifecycle import Lives, Signal
-from tests.shops import dbt, rebuild, rows, settings_of, write_csv
+from tests.shops import rebuild, rows, settings_of, write_csv
 
 FIRST, LAST = date(2022, 1, 1), date(2024, 6, 30)
 PAST = (date(2022, 2, 15), date(2023, 1, 1), date(2023, 8, 31), date(2024, 2, 29), date(2024, 6, 1))
@@ -236,15 +234,11 @@ TRANSITIONS_UNTIL = """
 
 
 def transitions_as_of(past: Settings, day: date) -> list[tuple[Any, ...]]:
-    """What a run for a past date tells, of the models that it takes."""
-    run_intake(past, as_of=day, run_id="test")
-    without_tests = ("--exclude-resource-type", "test", "unit_test")
-    dbt(past, "build", "--select", "+fct_lifecycle_transitions", *without_tests)
-    with duckdb.connect(str(past.build_file), read_only=True) as connection:
-        assert not connection.execute(
-            f"from marts.fct_lifecycle_transitions where transition_date > date '{day}'"
-        ).fetchall()
-        return connection.execute(TRANSITIONS_UNTIL.format(day=day)).fetchall()
+    """What a run for a past date tells."""
+    rebuild(past, as_of=day)
+    after = f"from fct_lifecycle_transitions where transition_date > date '{day}'"
+    assert not rows(past, after)
+    return rows(past, TRANSITIONS_UNTIL.format(day=day))
 
 
 @pytest.mark.parametrize("day", PAST)

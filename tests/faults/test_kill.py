@@ -21,7 +21,16 @@ import pytest
 
 from dagster_project.lib.publish.generations import current_id
 from dagster_project.lib.settings import Settings
-from tests.shops import contents, environment, rebuild, refresh, rows, settings_of, write_csv
+from tests.shops import (
+    contents,
+    environment,
+    rebuild,
+    rebuild_by_dbt,
+    refresh,
+    rows,
+    settings_of,
+    write_csv,
+)
 
 AS_OF = date(2025, 12, 31)
 # What a run says when it begins a step, and about how long that takes (seconds).
@@ -162,7 +171,7 @@ def test_a_killed_run_leaves_what_was_published_and_the_next_makes_it_good(
         kill(shop, step, random.Random(step).uniform(0, STEPS[step]))
         check_untouched(shop, before)
         assert question() == "200"
-        rebuild(shop, as_of=AS_OF)
+        rebuild_by_dbt(shop, as_of=AS_OF)
         assert question() == "200"
     check_recovered(shop, clean)
 
@@ -178,7 +187,7 @@ def test_a_run_waits_for_the_dbt_that_a_killed_one_has_left_behind(
     )
     try:
         assert left.stdout is not None and left.stdout.readline() == b"\n"
-        rebuild(shop, as_of=AS_OF)
+        rebuild_by_dbt(shop, as_of=AS_OF)
     finally:
         left.kill()
         left.communicate()

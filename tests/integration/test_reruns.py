@@ -16,7 +16,7 @@ import pytest
 from dagster_project.lib.intake.intake import run_intake
 from dagster_project.lib.publish.generations import current_id
 from dagster_project.lib.settings import Settings
-from tests.shops import contents, rebuild, rows, settings_of, write_csv
+from tests.shops import contents, rebuild, rebuild_by_dbt, rows, settings_of, write_csv
 
 AS_OF = date(2025, 6, 30)
 
@@ -124,7 +124,7 @@ def test_a_second_run_changes_nothing_but_the_generation(
     settings = settings_of(demo_landing, tmp_path / "warehouse")
     first, files = current_id(settings), ledger(settings)
     raw = sorted(path.name for path in settings.raw_dir.rglob("*.parquet"))
-    rebuild(settings)
+    rebuild_by_dbt(settings)
     assert current_id(settings) != first
     assert contents(settings) == contents(demo)
     assert ledger(settings) == files
@@ -257,7 +257,7 @@ def test_publishing_between_arrivals_changes_nothing_in_the_end(
         for name in names:
             write_csv(settings.landing / name, FILES[name])
             run_intake(settings, as_of=AS_OF, run_id="test")
-        rebuild(settings, as_of=AS_OF)
+        rebuild_by_dbt(settings, as_of=AS_OF)
         assert (contents(settings) == contents(all_at_once)) == (names == (fourth,))
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.settings import EXPECTATIONS_DIR
+from dagster_project.lib.yaml_loader import SafeLoader
 
 LAYERS = ("raw", "staging", "intermediate", "marts")
 
@@ -143,8 +144,8 @@ def load_suites(
 def _read(path: Path, layer: str) -> Suite:
     text = path.read_text(encoding="utf-8")
     try:
-        content = yaml.safe_load(text)
-        root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.load(text, SafeLoader)
+        root: Any = yaml.compose(text, SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise InputError(f"{path}:{mark.line + 1 if mark else 1}: this is not YAML") from None

@@ -16,6 +16,7 @@ import yaml
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.intake.paths import PATH
 from dagster_project.lib.settings import DBT_DIR
+from dagster_project.lib.yaml_loader import SafeLoader
 
 CONNECTORS_DIR = DBT_DIR / "models" / "staging" / "connectors"
 RULES_VERSION = 3  # to be raised when the meaning of a typing rule changes: everything is read anew
@@ -134,7 +135,7 @@ def folded(spelling: str) -> str:
 
 
 def _read(path: Path) -> Iterator[Connector]:
-    for source in yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]:
+    for source in yaml.load(path.read_text(encoding="utf-8"), SafeLoader)["sources"]:
         meta = _meta(source)
         try:
             entities = tuple(_entity(source["name"], meta, table) for table in source["tables"])
