@@ -42,6 +42,7 @@ class SharedWarehouses(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedWarehouses:
+    config.option.loadscopereorder = False  # the short tests of tests/unit come last and fill gaps
     return SharedWarehouses(config, log)
 
 

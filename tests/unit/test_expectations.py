@@ -401,7 +401,7 @@ def test_build_file_that_is_being_written(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("expectations: [", "orders.yml:1: this is not YAML"),
+        ("table: orders\nexpectations: ]", "orders.yml:2: this is not YAML"),
         ("table: orders", "orders.yml:1: a list `expectations:` is missing"),
         ("expectations: []\nquery: t", "orders.yml:1: a suite of layer staging has no query"),
         ("expectations:\n- 7", "orders.yml:2: an expectation has type, kwargs, severity"),
