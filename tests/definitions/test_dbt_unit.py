@@ -1,5 +1,8 @@
-"""The dbt unit tests beside the models: windows, dates, borders."""
+"""The dbt unit tests beside the models: windows, dates, borders; and the test of a grain."""
 
+import re
+
+import duckdb
 import pytest
 import yaml
 
@@ -29,6 +32,19 @@ def test_every_unit_test_of_a_model_passes(smallest_shop: Settings) -> None:
     results = dbt(smallest_shop, "test", "--select", "test_type:unit")
     outcomes = {result.node.name: result.status for result in results}
     assert outcomes == dict.fromkeys(written_unit_tests(), "pass")
+
+
+def test_a_grain_is_broken_by_a_second_row_an_empty_key_and_an_empty_column(
+    smallest_shop: Settings,
+) -> None:
+    with duckdb.connect(str(smallest_shop.build_file)) as connection:
+        connection.execute("insert into seeds.refund_reasons values ('defect', true)")
+        connection.execute("insert into seeds.currencies values (null, 100, 0.01)")
+        connection.execute("insert into seeds.online_retail_countries values ('Atlantis', null)")
+    with pytest.raises(AssertionError) as caught:
+        dbt(smallest_shop, "test", "--select", "test_name:grain")
+    broken = re.findall(r"grain_of_(\w+): Got 1 result", str(caught.value))
+    assert sorted(broken) == ["currencies", "online_retail_countries", "refund_reasons"]
 
 
 # These hand rows on as they are.

@@ -44,23 +44,22 @@ def models(*layers: str) -> dict[str, Node]:
     return found
 
 
-def data_tests(model: Node, *kinds: str) -> list[dict[str, Any]]:
-    """Arguments of the data tests of a model."""
-    return [
+def grain_test(model: Node) -> dict[str, Any]:
+    """Arguments of the test of a model's grain."""
+    tests = [
         node["test_metadata"]["kwargs"]
         for node in manifest()["nodes"].values()
         if node["resource_type"] == "test"
         and node.get("attached_node") == model["unique_id"]
-        and node["test_metadata"]["name"] in kinds
+        and node["test_metadata"]["name"] == "grain"
     ]
+    assert len(tests) <= 1, f"{model['name']} states several grains: {tests}"
+    return tests[0] if tests else {}
 
 
 def grain(model: Node) -> list[str]:
-    """The columns that tell its rows apart: those of its uniqueness test; none for a single row."""
-    tests = data_tests(model, "unique", "unique_combination")
-    grains = [test.get("columns") or [test["column_name"]] for test in tests]
-    assert len(grains) <= 1, f"{model['name']} states several grains: {grains}"
-    return grains[0] if grains else []
+    """The columns that tell its rows apart; none for a single row."""
+    return list(grain_test(model).get("columns", []))
 
 
 def sentence(model: Node) -> str:
@@ -75,29 +74,25 @@ def test_a_description_opens_with_the_grain_and_a_test_holds_it(name: str) -> No
         return
     words = set(re.findall(r"\w+", sentence(model).lower().replace("-", "")))
     words |= {f"{word}s" for word in words}
-    assert grain(model), f"{name}.yml has no test of type unique or unique_combination"
+    assert grain(model), f"{name}.yml has no test of type grain"
     for column in grain(model):
         named = {column, *column.split("_")} & words
         assert named, f"{name}: the grain's sentence does not speak of {column}"
 
 
-@pytest.mark.parametrize("name", models("staging", "intermediate", "marts"))
-def test_no_column_of_a_grain_is_empty(name: str) -> None:
-    model = models("staging", "intermediate", "marts")[name]
-    tests = data_tests(model, "not_null", "not_null_columns")
-    tested = {column for test in tests for column in test.get("columns") or [test["column_name"]]}
-    declared = MAY_BE_EMPTY.get(name, set())
-    written_by_the_model = {"source_name"} if name.startswith("stg_") else set()
-    assert set(grain(model)) - tested - written_by_the_model == declared
-
-
-MAY_BE_EMPTY = {
-    "fct_reconciliation": {"currency"},  # records have none
-    "fct_restatements": {"customer_id"},  # figures are of the shop
-    "int_identity__links": {"source_name"},  # only cookies have one
-    "int_identity__mentions": {"account_id", "email_hash"},  # either may be unknown
-    "int_restatements__listed": {"customer_id"},
-}
+def test_only_these_columns_of_a_grain_may_be_empty() -> None:
+    found = {
+        name: set(test["may_be_empty"])
+        for name, model in models("staging", "intermediate", "marts").items()
+        if (test := grain_test(model)).get("may_be_empty")
+    }
+    assert found == {
+        "fct_reconciliation": {"currency"},  # records have none
+        "fct_restatements": {"customer_id"},  # figures are of the shop
+        "int_identity__links": {"source_name"},  # only cookies have one
+        "int_identity__mentions": {"account_id", "email_hash"},  # either may be unknown
+        "int_restatements__listed": {"customer_id"},
+    }
 
 
 @pytest.mark.parametrize("name", models("marts"))
