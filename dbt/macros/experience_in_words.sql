@@ -11,7 +11,7 @@
         when 'support_satisfaction'
         then 'was not satisfied with support (1 or 2 of 5)'
         when 'late_delivery'
-        then 'the order was not there 4 days after the promised date'
+        then 'the order was not there 3 days after the promised date'
         when 'defect'
         then 'sent back a faulty product'
     end

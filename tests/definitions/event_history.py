@@ -47,6 +47,13 @@ class Shop:
     def day(self, moment: datetime) -> date:
         return moment.replace(tzinfo=UTC).astimezone(self.zone).date()
 
+    def latest(self, order: Order) -> datetime:
+        """The last moment at which an order can have been placed: midnight stands for a date."""
+        second = timedelta(seconds=1)
+        if self.day(order.ordered_at - second) < self.day(order.ordered_at):
+            return order.ordered_at + DAY - second
+        return order.ordered_at
+
 
 @dataclass
 class Session:
@@ -155,16 +162,27 @@ def sessions(shop: Shop, events: Sequence[Event]) -> list[Session]:
 
 
 def place_orders(shop: Shop, found: Sequence[Session]) -> None:
-    """By those that name it, then its person's; first without those that hold only purchases."""
+    """By those that name it, then its person's; first without those that hold only purchases, which
+    leave it to the same visitor's visit of the 24 hours before."""
     of_persons = [session for session in found if not session.first("reason")]
     in_order = sorted(of_persons, key=lambda session: session.events[0]["occurred_at"])
-    visits = [
-        session
-        for session in in_order
-        if any(event["event_type"] != "purchase" for event in session.events)
-    ]
+    payments = [one for one in in_order if one.count("purchase") == len(one.events)]
+    visits = [one for one in in_order if one.count("purchase") < len(one.events)]
     for order in shop.orders:
-        if not place_order(shop, visits, order):
+        if place_order(shop, visits, order):
+            continue
+        before = [
+            visit
+            for payment in payments
+            if any(event["order_id"] == order.order_id for event in payment.events)
+            for visit in visits
+            if visit.events[0]["visitor"] == payment.events[0]["visitor"]
+            and visit.events[0]["occurred_at"] < payment.events[0]["occurred_at"]
+            and payment.events[0]["occurred_at"] - visit.events[-1]["occurred_at"] <= DAY
+        ]
+        if before:
+            max(before, key=lambda visit: visit.events[0]["occurred_at"]).orders.append(order)
+        else:
             place_order(shop, in_order, order)
 
 
@@ -180,9 +198,8 @@ def place_order(shop: Shop, in_order: Sequence[Session], order: Order) -> bool:
         for session in in_order
         if order.customer_id
         and session.customer == order.customer_id
-        and session.events[0]["occurred_at"]
-        <= order.ordered_at
-        <= session.events[-1]["occurred_at"] + shop.timeout
+        and session.events[0]["occurred_at"] <= shop.latest(order)
+        and order.ordered_at <= session.events[-1]["occurred_at"] + shop.timeout
     ]
     if naming:
         min(naming, key=lambda item: item[:2])[2].orders.append(order)
@@ -244,7 +261,7 @@ def fct_search_terms(shop: Shop, found: Sequence[Session]) -> dict[Any, tuple[in
     for session in found:
         for event in session.events:
             term = " ".join((event["search_term"] or "").lower().split())
-            if event["event_type"] == "search" and not event["reason"] and term:
+            if event["event_type"] == "search" and not session.first("reason") and term:
                 searched[event["day"].replace(day=1), term].append((event, session))
     result = {}
     for key, searches in searched.items():
@@ -252,7 +269,8 @@ def fct_search_terms(shop: Shop, found: Sequence[Session]) -> dict[Any, tuple[in
             order.order_id
             for event, session in searches
             for order in shop.orders
-            if event["occurred_at"] <= order.ordered_at <= event["occurred_at"] + DAY
+            if event["occurred_at"] <= shop.latest(order)
+            and order.ordered_at <= event["occurred_at"] + DAY
             and (
                 (session.customer and order.customer_id == session.customer)
                 or any(
@@ -278,18 +296,19 @@ def carts(shop: Shop, found: Sequence[Session]) -> list[Cart]:
     """Those into which something was put."""
     named: dict[str, Cart] = {}
     nameless: list[Cart] = []
+    valid = {order.order_id for order in shop.orders}
     by_visitor: dict[Any, list[tuple[datetime, bool, str, Event | None, Session]]] = defaultdict(
         list
     )
     for session in found:
         own = by_visitor[session.events[0]["visitor"]]
         for order in session.orders:
-            own.append((order.ordered_at, True, "", None, session))
+            own.append((shop.latest(order), True, "", None, session))
         if session.first("reason"):
             continue
         for event in session.events:
             at = event["occurred_at"]
-            if event["event_type"] == "purchase":
+            if event["event_type"] == "purchase" and event["order_id"] in valid:
                 own.append((at, True, event["event_id"], None, session))
             elif event["event_type"] in STEPS and not event["cart_id"]:
                 own.append((at, False, event["event_id"], event, session))
@@ -336,7 +355,7 @@ def orders_of_pause(
         for session in found
         for event in session.events
         if event["event_type"] == "purchase"
-        and not event["reason"]
+        and not session.first("reason")
         and event["order_id"] in valid
         and begin <= event["occurred_at"] <= end
         and (
@@ -347,7 +366,10 @@ def orders_of_pause(
     placed = sorted(
         (True, order.ordered_at, order.order_id)
         for order in shop.orders
-        if customer and order.customer_id == customer and begin <= order.ordered_at <= end
+        if customer
+        and order.customer_id == customer
+        and begin <= shop.latest(order)
+        and order.ordered_at <= end
     )
     return [valid[order_id] for *_, order_id in (*named, *placed)]
 
@@ -379,7 +401,7 @@ def fct_carts(shop: Shop, found: Sequence[Session]) -> dict[str, tuple[Any, ...]
         (event["order_id"], f"files:cart:{event['cart_id']}")
         for session in found
         for event in session.events
-        if event["event_type"] == "purchase" and not event["reason"]
+        if event["event_type"] == "purchase" and not session.first("reason")
     }
     for cart in carts(shop, found):
         customer = sole(session.customer for session in cart.sessions)
@@ -498,8 +520,8 @@ def fct_campaigns(
         before = sorted(
             (touch.at, touch.touch_id, touch)
             for touch in all_touches
-            if (touch.customer == customer or touch.touch_id in own)
-            and touch.at <= orders[0].ordered_at
+            if touch.touch_id in own
+            or (touch.customer == customer and touch.at <= shop.latest(orders[0]))
         )
         month = bought_on.replace(day=1)
         if recent := [touch for *_, touch in before if bought_on - touch.day <= 90 * DAY]:
@@ -593,7 +615,7 @@ def exposures(
                 ordered = [
                     order
                     for order in shop.orders
-                    if order.ordered_at >= own[0]["occurred_at"]
+                    if shop.latest(order) >= own[0]["occurred_at"]
                     and shop.day(order.ordered_at) <= end
                     and (
                         (person and order.customer_id == person)

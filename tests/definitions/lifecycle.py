@@ -107,7 +107,8 @@ class Lives:
 
     def _was_won_back(self, days: list[date], day: date) -> bool:
         return any(
-            (bought - before).days > self._limits(number, before)[1] and (day - bought).days <= 90
+            (bought - before).days > self._limits(number, before)[1] + 1
+            and (day - bought).days <= 90
             for number, (before, bought) in enumerate(pairwise(days), 1)
         )
 

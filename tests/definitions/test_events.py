@@ -144,6 +144,9 @@ class RandomShop:
         name = f"o{len(self.orders)}"
         if chance.random() < 0.15:
             return chance.choice([None, f"gone-{name}"])
+        at = now + timedelta(seconds=chance.choice([0, 2]))
+        if chance.random() < 0.15:  # the shop delivers the date alone
+            at = midnight(at.replace(tzinfo=UTC).astimezone(ZONE).date())
         self.orders.append(
             {
                 "order_id": name,
@@ -152,7 +155,7 @@ class RandomShop:
                 "order_status": chance.choice(["paid", "paid", "paid", "cancelled"]),
                 "currency": "EUR",
                 "merchandise_amount": chance.randrange(5, 90),
-                "ordered_at": f"{now + timedelta(seconds=chance.choice([0, 2])):%FT%TZ}",
+                "ordered_at": f"{at:%FT%TZ}",
             }
         )
         return chance.choice([name, name, name, None])
@@ -188,12 +191,13 @@ class RandomShop:
         self.orders.append(self.orders[0] | order)
 
     def guests(self) -> None:
-        """Two orders each of people who never log in, by a campaign; a program names one too."""
+        """Two orders each of people who never log in, by a campaign, the second sometimes after an
+        hour on the page of the bank; a program names one too."""
         for days in range(5, 60, 5):
             address, at = f"g{days}@example.org", midnight(FIRST + timedelta(days=days), hours=15)
             given = {"anonymous_id": f"guest-{days}", "channel": "ads", "campaign": "sale"}
             self.add("page_view", at, **given)
-            for minutes in (5, 9):
+            for minutes in (5, 9 + 60 * (days % 2)):
                 later, name = at + timedelta(minutes=minutes), f"by-{address}-{minutes}"
                 self.add("purchase", later, order_id=name, **given)
                 order = {"customer_id": "", "customer_email": address, "merchandise_amount": days}
@@ -486,7 +490,7 @@ def test_campaigns_are_those_of_the_loops(built: Built) -> None:
 def test_variants_are_counted_by_visitor(built: Built) -> None:
     settings, shop, events, found = built
     counts, mixed = brute.exposures(shop, events, found, timedelta(days=28))
-    assert {variant for _, variant in counts} >= {"a", "b"}
+    assert len({variant for _, variant in counts}) > 1
     got = by_key(
         settings,
         "select campaign, variant, exposed, converted, mixed_visitors from fct_campaign_variants",

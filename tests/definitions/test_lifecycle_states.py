@@ -208,8 +208,7 @@ def test_dim_customers_holds_the_state_of_as_of_and_what_comes_if_nothing_happen
         assert (stage, segment) == lives.state(customer, LAST, heroes)
         for days in range(1, 200):
             day = LAST + timedelta(days=days)
-            still_hero = heroes if day.month == LAST.month else set()
-            if lives.state(customer, day, still_hero) != (stage, segment):
+            if lives.state(customer, day, heroes) != (stage, segment):
                 assert following == day, customer
                 break
         else:

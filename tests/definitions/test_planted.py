@@ -33,7 +33,7 @@ REASONS = {
     "promoter_score": "would not recommend the shop",
     "satisfaction": "is not satisfied",
     "support_satisfaction": "was not satisfied with support",
-    "late_delivery": "the order was not there 4 days after",
+    "late_delivery": "the order was not there 3 days after",
     "defect": "sent back a faulty product",
 }
 BUCKETS = {1: "1", 2: "2", 3: "3", 4: "4-6", 5: "4-6", 6: "4-6"}

@@ -6,7 +6,7 @@ with
 
     first_orders as (
 
-        select numbered.customer_id, orders.order_date, orders.ordered_at, placed.session_id
+        select numbered.customer_id, orders.order_date, orders.ordered_by_at, placed.session_id
         from {{ ref("int_orders__numbered") }} as numbered
         inner join {{ ref("int_orders__valued") }} as orders on numbered.order_id = orders.order_id
         left join {{ ref("int_sessions__ordered") }} as placed on orders.order_id = placed.order_id
@@ -52,7 +52,10 @@ with
         inner join
             {{ ref("int_campaigns__touches") }} as touches
             on own_touches.touch_id = touches.touch_id
-            and touches.touched_at <= first_orders.ordered_at
+            and (
+                touches.touched_at <= first_orders.ordered_by_at
+                or touches.touch_id = first_orders.session_id
+            )
         cross join settings
 
     )

@@ -92,7 +92,7 @@ with
         inner join
             orders
             on exposed.customer_id = orders.customer_id
-            and orders.ordered_at >= exposed.exposed_at
+            and orders.ordered_by_at >= exposed.exposed_at
             and orders.order_date <= exposed.ends_on
         union
         select exposed.campaign, exposed.visitor_id
@@ -103,7 +103,7 @@ with
         inner join
             {{ ref("int_sessions__ordered") }} as placed on sessions.session_id = placed.session_id
         inner join orders on placed.order_id = orders.order_id
-        where orders.ordered_at >= exposed.exposed_at and orders.order_date <= exposed.ends_on
+        where orders.ordered_by_at >= exposed.exposed_at and orders.order_date <= exposed.ends_on
 
     )
 

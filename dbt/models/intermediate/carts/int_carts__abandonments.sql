@@ -1,7 +1,8 @@
 -- What was known on each day, so that a state can rest on it.
 -- 1. A pause that no order ends within 24 hours is an abandonment, from the day on which the 24
 -- hours are over, or from the later one on which the cart's person becomes known.
--- 2. It ends with the next step of the cart, or when a second person turns up on the cookie.
+-- 2. It ends with the next step of the cart, or when a second person turns up on the cookie; it is
+-- as old as the cart, however late its person became known.
 -- 3. Where two persons could be meant on that day, it is nobody's.
 with
 
@@ -40,6 +41,7 @@ with
             pauses.last_added_at,
             pauses.abandoned_at,
             pauses.resumed_on,
+            pauses.abandoned_on as left_on,
             claims.customer_id,
             claims.known_until,
             greatest(pauses.abandoned_on, claims.known_from) as abandoned_on
@@ -66,6 +68,7 @@ with
             min(customer_id) as customer_id,
             min(last_added_at) as last_added_at,
             min(abandoned_at) as abandoned_at,
+            min(left_on) as left_on,
             min(abandoned_on) as abandoned_on,
             min(resumed_on) as resumed_on,
             -- A claim without an end outlives one with.
@@ -84,7 +87,8 @@ with
         inner join
             {{ ref("int_orders__valued") }} as orders
             on persons.customer_id = orders.customer_id
-            and orders.ordered_at between persons.last_added_at and persons.abandoned_at
+            and orders.ordered_by_at >= persons.last_added_at
+            and orders.ordered_at <= persons.abandoned_at
         where orders.is_valid
 
     )
@@ -92,6 +96,7 @@ with
 select
     persons.cart_id,
     persons.customer_id,
+    persons.left_on,
     persons.abandoned_on,
     least(
         coalesce(persons.resumed_on, {{ add_days("persons.known_until", 1) }}),

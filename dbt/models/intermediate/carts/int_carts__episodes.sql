@@ -96,7 +96,8 @@ with
         inner join
             {{ ref("int_orders__valued") }} as orders
             on pauses.customer_id = orders.customer_id
-            and orders.ordered_at between pauses.last_added_at and pauses.abandoned_at
+            and orders.ordered_by_at >= pauses.last_added_at
+            and orders.ordered_at <= pauses.abandoned_at
         where orders.is_valid
         qualify
             row_number() over (

@@ -50,8 +50,10 @@ with
             events.source_name || ':cart:' || events.cart_id as cart_id,
             events.occurred_at
         from {{ ref("int_events__sessionized") }} as events
+        inner join
+            {{ ref("int_events__sessions") }} as sessions on events.session_id = sessions.session_id
         inner join {{ ref("int_orders__valued") }} as orders on events.order_id = orders.order_id
-        where events.event_type = 'purchase' and events.bot_reason is null and orders.is_valid
+        where events.event_type = 'purchase' and sessions.bot_reason is null and orders.is_valid
 
     ),
 

@@ -7,7 +7,15 @@ with
 
     rates as (select * from {{ ref("int_exchange_rates__periods") }}),
 
-    events as (select * from {{ ref("int_events__sessionized") }} where bot_reason is null),
+    events as (
+
+        select events.*
+        from {{ ref("int_events__sessionized") }} as events
+        inner join
+            {{ ref("int_events__sessions") }} as sessions on events.session_id = sessions.session_id
+        where sessions.bot_reason is null
+
+    ),
 
     steps as (
 
@@ -23,16 +31,22 @@ with
         from steps
         where cart_id is null
         union all
-        select visitor_id, source_name, event_id, true as is_order, occurred_at
+        select
+            events.visitor_id,
+            events.source_name,
+            events.event_id,
+            true as is_order,
+            events.occurred_at
         from events
-        where event_type = 'purchase'
+        inner join {{ ref("int_orders__valued") }} as orders on events.order_id = orders.order_id
+        where events.event_type = 'purchase' and orders.is_valid
         union all
         select
             sessions.visitor_id,
             sessions.source_name,
             cast(null as string) as event_id,
             true as is_order,
-            orders.ordered_at as occurred_at
+            orders.ordered_by_at as occurred_at
         from {{ ref("int_sessions__ordered") }} as orders
         inner join
             {{ ref("int_events__sessions") }} as sessions on orders.session_id = sessions.session_id

@@ -1,6 +1,6 @@
 -- What tells of a good or bad experience, at the day on which it became known.
 -- 1. A delivery is bad from the fourth day after the promise on, whether it came later or not at
--- all.
+-- all, and whether or not the order was paid for: a replacement counts, a cancelled one does not.
 -- 2. What is only known to be somebody's by its order is not known before the order.
 with
 
@@ -113,7 +113,7 @@ with
         from shipments
         inner join orders on shipments.order_id = orders.order_id
         where
-            orders.is_valid
+            (orders.is_valid or orders.invalid_reason = 'no merchandise value')
             and shipments.promised_date is not null
             and (
                 shipments.delivered_date is null

@@ -22,6 +22,15 @@ with
         union all
         select customer_id, customer_email_hash, opened_at
         from {{ ref("stg_support_tickets") }}
+        union all
+        select customer_id, cast(null as string), answered_at
+        from {{ ref("stg_preferences") }}
+        union all
+        select referrer_customer_id, cast(null as string), sent_at
+        from {{ ref("stg_referrals") }}
+        union all
+        select referred_customer_id, referred_email_hash, converted_at
+        from {{ ref("stg_referrals") }}
 
     )
 

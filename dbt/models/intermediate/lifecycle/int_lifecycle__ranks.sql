@@ -1,5 +1,6 @@
 -- 1. At each month start the buyers of the 365 days before it are ranked by what was known then:
--- net sales (refunds of that time taken off), purchase occasions, visits. Where there are no events
+-- net sales (refunds of that time taken off, also those of no order), purchase occasions, visits.
+-- Where there are no events
 -- all tie in visits, and these decide nothing.
 -- 2. The score is the mean of the midrank shares, kept in whole numbers: twice the buyers below and
 -- once those that tie.
@@ -48,6 +49,14 @@ with
             on refunds.refund_date < months.rank_month
             and orders.order_date < months.rank_month
             and orders.order_date >= {{ add_days("months.rank_month", -365) }}
+        union all
+        select months.rank_month, entries.customer_id, entries.net_sales as amount
+        from {{ ref("int_sales__entries") }} as entries
+        inner join
+            months
+            on entries.entry_date < months.rank_month
+            and entries.entry_date >= {{ add_days("months.rank_month", -365) }}
+        where entries.entry_type = 'refund' and entries.customer_id is not null
 
     ),
 

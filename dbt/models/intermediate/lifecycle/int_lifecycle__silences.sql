@@ -15,7 +15,7 @@ select
     thresholds.inactive_after_days,
     thresholds.return_chance_90_days,
     purchases.days_to_next_purchase,
-    purchases.days_to_next_purchase > thresholds.inactive_after_days as is_won_back,
+    purchases.days_to_next_purchase > thresholds.inactive_after_days + 1 as is_won_back,
     purchases.purchase_date,
     purchases.next_purchase_date,
     {{ add_days("purchases.purchase_date", "thresholds.at_risk_after_days + 1") }} as at_risk_from,

@@ -10,6 +10,8 @@ with
 
     mentions as (select * from {{ ref("int_identity__mentions") }}),
 
+    placeholders as (select * from {{ ref("stg_placeholder_emails") }}),
+
     silences as (select * from {{ ref("int_lifecycle__silences") }}),
 
     ranks as (select * from {{ ref("int_lifecycle__ranks") }}),
@@ -39,7 +41,8 @@ with
         select accounts.customer_id, mentions.first_mentioned_at as known_at
         from mentions
         inner join accounts on mentions.account_id = accounts.account_id
-        where mentions.email_hash is not null
+        left join placeholders on mentions.email_hash = placeholders.email_hash
+        where mentions.email_hash is not null and placeholders.email_hash is null
         union all
         select emails.customer_id, mentions.first_mentioned_at as known_at
         from mentions
@@ -84,6 +87,61 @@ with
             ) as put_right_on,
             is_good
         from signals
+
+    ),
+
+    ranked as (
+
+        select customer_id, 'hero' as span_type, rank_month, rank_month_end
+        from ranks
+        where is_hero
+        union all
+        select customer_id, 'top_value' as span_type, rank_month, rank_month_end
+        from ranks
+        where is_top_value
+
+    ),
+
+    kept_ranks as (
+
+        select
+            *,
+            coalesce(
+                lag(rank_month_end) over (partition by customer_id, span_type order by rank_month)
+                = {{ add_days("rank_month", -1) }},
+                false
+            ) as is_kept
+        from ranked
+
+    ),
+
+    ranks_in_a_row as (
+
+        select
+            *,
+            sum(case when is_kept then 0 else 1 end) over (
+                partition by customer_id, span_type
+                order by rank_month
+                rows between unbounded preceding and current row
+            ) as run_number
+        from kept_ranks
+
+    ),
+
+    -- Whether the rank of the last month is kept is not foreseen.
+    held_ranks as (
+
+        select
+            ranks_in_a_row.customer_id,
+            ranks_in_a_row.span_type,
+            min(ranks_in_a_row.rank_month) as starts_on,
+            case
+                when max(ranks_in_a_row.rank_month_end) < max(settings.as_of_date)
+                then max(ranks_in_a_row.rank_month_end)
+            end as ends_on
+        from ranks_in_a_row
+        cross join settings
+        group by ranks_in_a_row.customer_id, ranks_in_a_row.span_type, ranks_in_a_row.run_number
 
     ),
 
@@ -188,23 +246,12 @@ with
         union all
         select
             customer_id,
-            'hero',
-            rank_month,
-            rank_month_end,
+            span_type,
+            starts_on,
+            ends_on,
             'among the top 5 % of buyers of the last 365 days',
             'no longer among the top 5 % of buyers of the last 365 days'
-        from ranks
-        where is_hero
-        union all
-        select
-            customer_id,
-            'top_value',
-            rank_month,
-            rank_month_end,
-            cast(null as string),
-            cast(null as string)
-        from ranks
-        where is_top_value
+        from held_ranks
         union all
         select
             customer_id,
@@ -228,12 +275,12 @@ with
             'cart_abandoner',
             abandoned_on,
             least(
-                {{ add_days("abandoned_on", 30) }},
-                coalesce({{ add_days("resumed_on", -1) }}, {{ add_days("abandoned_on", 30) }})
+                {{ add_days("left_on", 30) }},
+                coalesce({{ add_days("resumed_on", -1) }}, {{ add_days("left_on", 30) }})
             ),
             'left a cart and did not order within 24 hours',
             case
-                when resumed_on is null or resumed_on > {{ add_days("abandoned_on", 30) }}
+                when resumed_on is null or resumed_on > {{ add_days("left_on", 30) }}
                 then 'the cart was left 30 days ago'
                 when is_resumed
                 then 'went on with the cart'

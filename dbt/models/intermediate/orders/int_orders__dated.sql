@@ -29,6 +29,13 @@ with
             orders.tip_amount,
             {{ shop_date("orders.ordered_at", "settings.time_zone") }} as order_date,
             orders.ordered_at,
+            case
+                when
+                    {{ shop_date("orders.ordered_at - interval 1 second", "settings.time_zone") }}
+                    < {{ shop_date("orders.ordered_at", "settings.time_zone") }}
+                then {{ add_hours("orders.ordered_at", 24) }} - interval 1 second
+                else orders.ordered_at
+            end as ordered_by_at,
             settings.as_of_date
         from orders
         cross join settings
@@ -56,7 +63,8 @@ select
     dated.tip_amount,
     case when dated.currency = dated.reporting_currency then 1 else rates.rate end as exchange_rate,
     dated.order_date,
-    dated.ordered_at
+    dated.ordered_at,
+    dated.ordered_by_at
 from dated
 left join
     rates

@@ -162,5 +162,6 @@ select
     invalid_reason is null as is_valid,
     discount_amount_reporting > 0 or discount_code is not null as has_discount,
     order_date,
-    ordered_at
+    ordered_at,
+    ordered_by_at
 from judged

@@ -2,7 +2,10 @@
 -- 1. The first session in which a purchase event names it.
 -- 2. Else, of its customer's sessions that were running then or had been silent for less than the
 -- timeout, the one that began last.
--- 3. A session of nothing but purchase events, like those that a server sends without the cookie,
+-- 3. Else, where the session of rule 1 is nothing but purchase events, the visitor's last one
+-- before
+-- it, of the 24 hours before.
+-- 4. A session of nothing but purchase events, like those that a server sends without the cookie,
 -- takes the order only where no other session is found.
 with
 
@@ -14,6 +17,7 @@ with
 
         select
             sessions.session_id,
+            sessions.visitor_id,
             identified.customer_id,
             sessions.events = sessions.purchases as is_purchase_alone,
             sessions.started_at,
@@ -26,22 +30,58 @@ with
 
     ),
 
-    candidates as (
+    named as (
 
         select
             orders.order_id,
+            orders.ordered_at,
+            orders.ordered_by_at,
             sessions.session_id,
+            sessions.visitor_id,
             sessions.is_purchase_alone,
-            1 as rule_number,
+            sessions.started_at,
             row_number() over (
                 partition by orders.order_id
                 order by events.occurred_at, events.source_name, events.event_id
-            ) as position,
-            orders.ordered_at
+            ) as position
         from {{ ref("int_events__sessionized") }} as events
         inner join orders on events.order_id = orders.order_id
         inner join sessions on events.session_id = sessions.session_id
         where events.event_type = 'purchase'
+
+    ),
+
+    candidates as (
+
+        select
+            order_id,
+            session_id,
+            is_purchase_alone,
+            1 as rule_number,
+            position,
+            ordered_at,
+            ordered_by_at
+        from named
+        union all
+        select
+            named.order_id,
+            sessions.session_id,
+            sessions.is_purchase_alone,
+            3 as rule_number,
+            row_number() over (
+                partition by named.order_id
+                order by sessions.started_at desc, sessions.session_id desc
+            ) as position,
+            named.ordered_at,
+            named.ordered_by_at
+        from named
+        inner join
+            sessions
+            on named.visitor_id = sessions.visitor_id
+            and sessions.started_at < named.started_at
+        where
+            named.is_purchase_alone
+            and {{ seconds_between("sessions.ended_at", "named.started_at") }} <= 86400
         union all
         select
             orders.order_id,
@@ -52,12 +92,13 @@ with
                 partition by orders.order_id
                 order by sessions.started_at desc, sessions.session_id desc
             ) as position,
-            orders.ordered_at
+            orders.ordered_at,
+            orders.ordered_by_at
         from orders
         inner join
             sessions
             on orders.customer_id = sessions.customer_id
-            and orders.ordered_at >= sessions.started_at
+            and orders.ordered_by_at >= sessions.started_at
         cross join settings
         where
             {{ seconds_between("sessions.ended_at", "orders.ordered_at") }}
@@ -65,7 +106,7 @@ with
 
     )
 
-select order_id, session_id, ordered_at
+select order_id, session_id, ordered_at, ordered_by_at
 from candidates
 qualify
     row_number() over (partition by order_id order by is_purchase_alone, rule_number, position) = 1

@@ -14,19 +14,21 @@ with
             {{ month_start("events.event_date") }} as month,
             events.occurred_at
         from {{ ref("int_events__sessionized") }} as events
+        inner join
+            {{ ref("int_events__sessions") }} as sessions on events.session_id = sessions.session_id
         left join
             {{ ref("int_sessions__identified") }} as identified
             on events.session_id = identified.session_id
         where
             events.event_type = 'search'
-            and events.bot_reason is null
+            and sessions.bot_reason is null
             and {{ single_blanks("events.search_term") }} <> ''
 
     ),
 
     orders_of_visitors as (
 
-        select orders.order_id, sessions.visitor_id, orders.ordered_at
+        select orders.order_id, sessions.visitor_id, orders.ordered_at, orders.ordered_by_at
         from {{ ref("int_sessions__ordered") }} as orders
         inner join
             {{ ref("int_events__sessions") }} as sessions on orders.session_id = sessions.session_id
@@ -35,7 +37,7 @@ with
 
     orders_of_customers as (
 
-        select order_id, customer_id, ordered_at
+        select order_id, customer_id, ordered_at, ordered_by_at
         from {{ ref("int_orders__valued") }}
         where is_valid and customer_id is not null
 
@@ -48,16 +50,16 @@ with
         inner join
             orders_of_visitors as orders
             on searches.visitor_id = orders.visitor_id
-            and orders.ordered_at
-            between searches.occurred_at and {{ add_hours("searches.occurred_at", 24) }}
+            and orders.ordered_by_at >= searches.occurred_at
+            and orders.ordered_at <= {{ add_hours("searches.occurred_at", 24) }}
         union
         select searches.month, searches.term, orders.order_id
         from searches
         inner join
             orders_of_customers as orders
             on searches.customer_id = orders.customer_id
-            and orders.ordered_at
-            between searches.occurred_at and {{ add_hours("searches.occurred_at", 24) }}
+            and orders.ordered_by_at >= searches.occurred_at
+            and orders.ordered_at <= {{ add_hours("searches.occurred_at", 24) }}
 
     ),
 
