@@ -21,7 +21,7 @@ test: .venv/.dev ## Run the whole suite.
 	$(BIN)/python -m pytest --numprocesses 2
 
 test-long: .venv/.dev ## Run the tests that take minutes: more kills, more dates, more dirty files, Dagster in processes of its own.
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m long --numprocesses 2
 
 dev: .venv/.run ## Open Dagster on the same code.
 	DAGSTER_HOME=$(CURDIR)/dagster_home $(BIN)/dg dev

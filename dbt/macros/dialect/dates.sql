@@ -50,6 +50,11 @@
     add_months({{ from_date }}, cast({{ months }} as integer))
 {%- endmacro %}
 
+{# The moment so many seconds later; earlier where they are negative. #}
+{% macro add_seconds(moment, seconds) -%}
+    {{ moment }} + interval '{{ seconds }}' second
+{%- endmacro %}
+
 {# The moment so many hours later. #}
 {% macro add_hours(moment, hours) -%} {{ moment }} + interval {{ hours }} hour {%- endmacro %}
 

@@ -31,9 +31,9 @@ with
             orders.ordered_at,
             case
                 when
-                    {{ shop_date("orders.ordered_at - interval 1 second", "settings.time_zone") }}
+                    {{ shop_date(add_seconds("orders.ordered_at", -1), "settings.time_zone") }}
                     < {{ shop_date("orders.ordered_at", "settings.time_zone") }}
-                then {{ add_hours("orders.ordered_at", 24) }} - interval 1 second
+                then {{ add_seconds("orders.ordered_at", 86399) }}
                 else orders.ordered_at
             end as ordered_by_at,
             settings.as_of_date
