@@ -3,10 +3,12 @@
 import fcntl
 import json
 import os
+import signal
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from dagster_project.lib.errors import BusyError, InputError, RegularsError
 from dagster_project.lib.settings import Settings
@@ -45,6 +47,20 @@ def warehouse_lock(settings: Settings, run_id: str = "") -> Iterator[None]:
             os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def end_left_behind(settings: Settings) -> None:
+    """Ends the dbt that a killed run has left behind, which would go on writing to the build.
+
+    For the holder of the lock: whatever else builds this warehouse belongs to nobody. Known where
+    the system has /proc; elsewhere dbt waits for another dbt to end (dbt/profiles.yml).
+    """
+    target = f"DBT_TARGET_PATH={settings.build_dir}/".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it ended meanwhile, or is another user's
+            pid, variables = int(path.parent.name), path.read_bytes().split(b"\0")
+            if pid != os.getpid() and any(variable.startswith(target) for variable in variables):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _describe(descriptor: int, run_id: str) -> None:

@@ -1,12 +1,14 @@
 import multiprocessing
 import os
+import signal
+import subprocess
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from dagster_project.lib.errors import BusyError, InputError
-from dagster_project.lib.lock import warehouse_lock
+from dagster_project.lib.lock import end_left_behind, warehouse_lock
 from dagster_project.lib.settings import Settings, load_settings
 
 
@@ -47,6 +49,21 @@ def test_killed_holder_leaves_no_stale_lock(settings: Settings) -> None:
     assert "run-7" in settings.lock_file.read_text()
     with warehouse_lock(settings):
         pass
+
+
+def test_only_what_builds_this_warehouse_is_ended(settings: Settings, tmp_path: Path) -> None:
+    left, other = (
+        subprocess.Popen(["sleep", "60"], env={"DBT_TARGET_PATH": str(folder / "dbt" / "marts")})
+        for folder in (settings.build_dir, tmp_path / "other" / "build")
+    )
+    try:
+        end_left_behind(settings)
+        assert left.wait(timeout=10) == -signal.SIGKILL
+        assert other.poll() is None
+    finally:
+        for process in (left, other):
+            process.kill()
+            process.wait()
 
 
 @pytest.mark.parametrize("content", ["", "not json", "[]", "{}"])

@@ -34,6 +34,7 @@ from dagster_project.lib.intake.placeholders import write_placeholders
 from dagster_project.lib.intake.rules import Context, hash_of
 from dagster_project.lib.intake.sql import engine, literal, name
 from dagster_project.lib.intake.worker import Worker
+from dagster_project.lib.lock import end_left_behind
 from dagster_project.lib.settings import Settings
 
 CARRIED = "~"  # ends the spec_hash of rows that were carried over from an earlier description
@@ -434,6 +435,7 @@ def _prepare(
     now: datetime,
 ) -> None:
     """An empty working folder, the settings of this run, and a zero-row Parquet of everything."""
+    end_left_behind(settings)
     shutil.rmtree(settings.build_dir / "tmp", ignore_errors=True)
     raw = settings.raw_dir
     for folder in (raw, settings.build_dir, settings.build_dir / "tmp"):
