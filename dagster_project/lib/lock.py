@@ -56,11 +56,13 @@ def end_left_behind(settings: Settings) -> None:
     the system has /proc; elsewhere dbt waits for another dbt to end (dbt/profiles.yml).
     """
     target = f"DBT_TARGET_PATH={settings.build_dir}/".encode()
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended meanwhile, or is another user's
-            pid, variables = int(path.parent.name), path.read_bytes().split(b"\0")
-            if pid != os.getpid() and any(variable.startswith(target) for variable in variables):
-                os.kill(pid, signal.SIGKILL)
+            program = (process / "cmdline").read_bytes().split(b"\0")[:2]  # python, script
+            variables = (process / "environ").read_bytes().split(b"\0")
+            is_dbt = any(os.path.basename(name) == b"dbt" for name in program)
+            if is_dbt and any(variable.startswith(target) for variable in variables):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def _describe(descriptor: int, run_id: str) -> None:

@@ -61,6 +61,7 @@ def best_buyer(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         order("h1", "h", "2024-07-10 10:00:00", 500),
         order("h2", "h", "2024-07-20 10:00:00", 500),
         order("h3", "h", "2024-11-01 10:00:00", 500),
+        order("h4", "h", "2024-11-20 10:00:00", 5),
         order("r1", "r", "2024-11-10 10:00:00", 900),
         order("r2", "r", "2024-11-11 10:00:00", 900),
         order("z1", "z", "2024-12-10 10:00:00", 1),
@@ -89,12 +90,12 @@ def test_a_rank_kept_from_month_to_month_is_no_reason(best_buyer: Settings) -> N
 
 
 def test_whether_a_rank_is_kept_is_not_foreseen(best_buyer: Settings) -> None:
-    """What time alone brings is the silence: 1 November and 61 days."""
+    """What time alone brings is the silence: 20 November and 61 days."""
     found = rows(
         best_buyer,
         "select segment, next_transition_date from dim_customers where customer_id = 'h'",
     )
-    assert found == [("hero", date(2025, 1, 1))]
+    assert found == [("hero", date(2025, 1, 20))]
 
 
 def test_what_was_given_back_without_an_order_is_no_value(best_buyer: Settings) -> None:

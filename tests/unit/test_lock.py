@@ -2,6 +2,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -51,19 +52,28 @@ def test_killed_holder_leaves_no_stale_lock(settings: Settings) -> None:
         pass
 
 
-def test_only_what_builds_this_warehouse_is_ended(settings: Settings, tmp_path: Path) -> None:
-    left, other = (
-        subprocess.Popen(["sleep", "60"], env={"DBT_TARGET_PATH": str(folder / "dbt" / "marts")})
-        for folder in (settings.build_dir, tmp_path / "other" / "build")
+def test_only_the_dbt_that_builds_this_warehouse_is_ended(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Not that of another warehouse, and no shell that was given the same folder."""
+    dbt = tmp_path / "dbt"
+    dbt.write_text("#!/bin/sh\nread line\n")
+    dbt.chmod(0o700)
+    here, there = settings.build_dir / "dbt", tmp_path / "other" / "build" / "dbt"
+    left, of_another, shell = (
+        subprocess.Popen(command, env={"DBT_TARGET_PATH": f"{target}/marts"}, stdin=subprocess.PIPE)
+        for command, target in (([dbt], here), ([dbt], there), (["/bin/sh", "-c", "read x"], here))
     )
     try:
-        end_left_behind(settings)
-        assert left.wait(timeout=10) == -signal.SIGKILL
-        assert other.poll() is None
+        deadline = time.monotonic() + 10
+        while left.poll() is None and time.monotonic() < deadline:
+            end_left_behind(settings)
+        assert left.poll() == -signal.SIGKILL
+        assert (of_another.poll(), shell.poll()) == (None, None)
     finally:
-        for process in (left, other):
+        for process in (left, of_another, shell):
             process.kill()
-            process.wait()
+            process.communicate()
 
 
 @pytest.mark.parametrize("content", ["", "not json", "[]", "{}"])
