@@ -42,8 +42,9 @@ def prepare_manifest() -> None:
         result = dbtRunner().invoke(["--quiet", "parse", *folders, *target, *before])
         if not result.success:
             raise RegularsError(f"the dbt project cannot be parsed: {result.exception}")
-        for name in ("partial_parse.msgpack", MANIFEST_FILE.name):
-            os.replace(Path(own) / name, MANIFEST_FILE.parent / name)
+        if (Path(own) / parsed.name).exists():  # dbt writes none where no content has changed
+            os.replace(Path(own) / parsed.name, parsed)
+        os.replace(Path(own) / MANIFEST_FILE.name, MANIFEST_FILE)
 
 
 def build_arguments() -> list[str]:

@@ -1,5 +1,7 @@
 """The manifest, which processes that start at one time may all find out of date."""
 
+import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,3 +31,16 @@ def test_a_manifest_is_written_apart_and_switched_in_whole(
         "manifest.json",
         "partial_parse.msgpack",
     }
+
+
+def test_a_project_of_which_only_dates_have_changed_is_parsed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = tmp_path / "target" / "manifest.json"
+    monkeypatch.setattr(dbt, "MANIFEST_FILE", manifest)
+    dbt.prepare_manifest()
+    before = manifest.read_bytes()
+    os.utime(manifest, (0, 0))
+    dbt.prepare_manifest()
+    assert json.loads(manifest.read_bytes())["nodes"] == json.loads(before)["nodes"]
+    assert (manifest.parent / "partial_parse.msgpack").exists()
