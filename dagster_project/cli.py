@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
+from dagster_project.lib.engine import Engine
 from dagster_project.lib.errors import CheckFailed, RegularsError
 from dagster_project.lib.progress import LOGGER, say
 from dagster_project.lib.settings import Settings, load_settings, parse_as_of
@@ -144,6 +145,22 @@ def query(
     with _plain_errors():
         answer = run_query(load_settings(warehouse=warehouse), sql)
         write_result(answer, format.value, output or sys.stdout)
+
+
+@app.command(epilog="Example: [bold]regulars fit --warehouse shop --engine spark[/bold]")
+def fit(
+    warehouse: Warehouse = None,
+    engine: Annotated[Engine, typer.Option(help="What has built the tables.")] = Engine.duckdb,
+) -> None:
+    """Fit the models of lifetime value to a build; run does so by itself."""
+    from dagster_project.lib.lock import warehouse_lock
+    from dagster_project.lib.ltv.predict import predict
+
+    with _plain_errors():
+        settings = load_settings(warehouse=warehouse)
+        with warehouse_lock(settings, "fit"):
+            for name, rows in predict(settings, engine).items():
+                out.print(f"{name:16}{rows:>12,} rows")
 
 
 @app.command(epilog="Example: [bold]regulars rollback --warehouse shop[/bold]")

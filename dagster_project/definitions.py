@@ -4,6 +4,7 @@ import dagster as dg
 
 from dagster_project.defs import jobs, resources, schedules, sensors
 from dagster_project.defs.dbt import assets as dbt_assets
+from dagster_project.defs.ltv import assets as ltv_assets
 from dagster_project.defs.publish import assets as publish_assets
 from dagster_project.defs.quality import checks
 from dagster_project.defs.raw import assets as raw_assets
@@ -14,6 +15,7 @@ defs = dg.Definitions(
         raw_assets.previous_version,
         *raw_assets.external_specs,
         dbt_assets.contract_and_intermediate,
+        ltv_assets.ltv_models,
         dbt_assets.marts,
         publish_assets.published_warehouse,
     ],

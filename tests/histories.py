@@ -112,20 +112,42 @@ def _rows(path: Path, encoding: str = "utf-8-sig") -> Iterator[dict[str, str]]:
         yield from csv.DictReader(lines)
 
 
-def simulated(
+@dataclass(frozen=True)
+class Lives:
+    """Who first bought `age` days before the cut-off, and each repeat purchase: by whom, how many
+    days after the first, at which value."""
+
+    age: Array
+    who: Array
+    when: Array
+    value: Array
+    first_value: Array
+
+    def in_whole_days(self) -> Histories:
+        """As a warehouse knows them, at the end of a day: purchases of one day are one, and those
+        on the day of the first are part of it."""
+        T = np.floor(self.age)
+        day = T[self.who] - np.floor(self.age[self.who] - self.when)
+        keys, index = np.unique(self.who + 1j * day, return_inverse=True)
+        values, is_repeat = np.bincount(index, self.value), keys.imag > 0
+        who, day = keys.real[is_repeat].astype(int), keys.imag[is_repeat]
+        return _at_cut_off(T, who, day, values[is_repeat])
+
+
+def lives(
     model: Purchases,
     customers: int,
     seed: int,
     days: float = 365,
     horizon: float = 180,
     spend: Spend | None = None,
-) -> Histories:
+) -> Lives:
     """Customers who come evenly over so many days, and what they do until the end of a horizon.
 
     Everybody draws his rate, his inclination to leave and his level of spending, and then lives.
     """
     random = np.random.default_rng(seed)
-    T = random.uniform(0, days, customers)
+    age = random.uniform(0, days, customers)
     rate = random.gamma(model.r, 1 / model.alpha, customers)
     leaving = random.beta(model.a, model.b, customers) if model.a else np.zeros(customers)
     now, here = np.zeros(customers), np.arange(customers)
@@ -134,15 +156,33 @@ def simulated(
     events: list[tuple[Array, Array]] = []
     while here.size:
         now[here] += random.gamma(model.process.stages, 1 / rate[here])
-        here = here[now[here] < T[here] + horizon]
+        here = here[now[here] < age[here] + horizon]
         events.append((here, now[here]))
         here = here[random.random(here.size) > leaving[here]]
     who, when = map(np.concatenate, zip(*events, strict=True))
-    value = np.ones(who.size)
+    value, first_value = np.ones(who.size), np.ones(customers)
     if spend:
         scale = 1 / random.gamma(spend.q, 1 / spend.gamma, customers)
-        value = random.gamma(spend.p, scale[who])
-    known = when <= T[who]
+        value, first_value = (random.gamma(spend.p, each) for each in (scale[who], scale))
+    return Lives(age, who, when, value, first_value)
+
+
+def simulated(
+    model: Purchases,
+    customers: int,
+    seed: int,
+    days: float = 365,
+    horizon: float = 180,
+    spend: Spend | None = None,
+) -> Histories:
+    """Histories of such customers to the instant."""
+    shop = lives(model, customers, seed, days, horizon, spend)
+    return _at_cut_off(shop.age, shop.who, shop.when, shop.value)
+
+
+def _at_cut_off(T: Array, who: Array, when: Array, value: Array) -> Histories:
+    """when: times of repeat purchases after the first one."""
+    customers, known = T.size, when <= T[who]
     x, t_x = np.bincount(who[known], minlength=customers), np.zeros(customers)
     np.maximum.at(t_x, who[known], when[known])
     spent = np.bincount(who[known], value[known], minlength=customers)

@@ -27,6 +27,7 @@ from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_d
 
 from dagster_project.lib.dbt import as_of_date
 from dagster_project.lib.intake.intake import run_intake
+from dagster_project.lib.ltv.predict import predict
 from dagster_project.lib.publish.generations import publish
 from dagster_project.lib.publish.previous import keep_previous
 from dagster_project.lib.publish.query import connect_published
@@ -34,6 +35,7 @@ from dagster_project.lib.settings import DBT_DIR, Settings, load_settings
 
 REAL_DATA = os.environ.get("REGULARS_REAL_DATA")
 KEY = "0123456789abcdef"
+AFTER_THE_FIT = ("path:models/intermediate/predictions", "path:models/marts")
 
 
 def environment(**given: str) -> dict[str, str]:
@@ -82,7 +84,10 @@ def rebuild_by_dbt(settings: Settings, *, as_of: date | None = None) -> Settings
     """Intake, dbt and publication in this process; returns the settings, for `rows`."""
     run_intake(settings, as_of=as_of, run_id="test")
     keep_previous(settings)
-    dbt(settings, "build", "--exclude-resource-type", "test", "unit_test")
+    without_tests = ("--exclude-resource-type", "test", "unit_test")
+    dbt(settings, "build", "--exclude", *AFTER_THE_FIT, *without_tests)
+    predict(settings)
+    dbt(settings, "build", "--select", *AFTER_THE_FIT, *without_tests)
     publish(settings, run_id="test", as_of=as_of_date(settings))
     return settings
 
@@ -91,21 +96,28 @@ def rebuild(settings: Settings, *, as_of: date | None = None) -> Settings:
     """The same, of an empty build and by the compiled SQL of each model."""
     run_intake(settings, as_of=as_of, run_id="test")
     keep_previous(settings)
-    seeds, statements = _compiled()
+    seeds, before, after = _compiled()
     settings.build_file.unlink(missing_ok=True)
     settings.build_file.write_bytes(seeds)
+    _execute(settings, before)
+    predict(settings)
+    _execute(settings, after)
+    publish(settings, run_id="test", as_of=as_of_date(settings))
+    return settings
+
+
+def _execute(settings: Settings, statements: Iterable[str]) -> None:
     with duckdb.connect(str(settings.build_file)) as connection:
         connection.execute(f"set file_search_path = '{settings.raw_dir}'")
         connection.execute("set TimeZone = 'UTC'")
         for statement in statements:
             connection.execute(statement)
-    publish(settings, run_id="test", as_of=as_of_date(settings))
-    return settings
 
 
 @cache
-def _compiled() -> tuple[bytes, list[str]]:
-    """A database file that holds the seeds, and the statements that build all models on it."""
+def _compiled() -> tuple[bytes, list[str], list[str]]:
+    """A database file that holds the seeds; the statements that build the models on it, those
+    before the fit and those after it."""
     with tempfile.TemporaryDirectory() as own:
         settings = settings_of(Path(own), Path(own))
         settings.build_dir.mkdir()
@@ -116,14 +128,17 @@ def _compiled() -> tuple[bytes, list[str]]:
     parents = {name: models.keys() & set(model.depends_on_nodes) for name, model in models.items()}
     ordered = [models[name] for name in TopologicalSorter(parents).static_order()]
     kinds = {"table": "table", "incremental": "table", "view": "view"}
-    schemas = {model.schema for model in ordered}
-    return seeds, [f"create schema if not exists {schema}" for schema in sorted(schemas)] + [
-        f"create {kinds[model.config.materialized]} {model.relation_name} as"
-        f" select {', '.join(model.columns) if model.contract.enforced else '*'}"
-        f" from ({model.compiled_code}\n)"
-        for model in ordered
-        if model.config.materialized in kinds
-    ]
+    statements: dict[bool, list[str]] = {False: [], True: []}
+    for schema in sorted({model.schema for model in ordered}):
+        statements[False].append(f"create schema if not exists {schema}")
+    for model in ordered:
+        if model.config.materialized in kinds:
+            statements["predictions" in model.fqn or "marts" in model.fqn].append(
+                f"create {kinds[model.config.materialized]} {model.relation_name} as"
+                f" select {', '.join(model.columns) if model.contract.enforced else '*'}"
+                f" from ({model.compiled_code}\n)"
+            )
+    return seeds, statements[False], statements[True]
 
 
 def dbt(settings: Settings, *arguments: str) -> list[Any]:

@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     first_touch_days: int = Field(90, ge=1, description="age at the first purchase, at most")
     last_touch_days: int = Field(30, ge=1, description="age at the first purchase, at most")
     experiment_days: int = Field(28, ge=1, description="of an A/B test without an end in the seed")
+    ltv_backtest_days: int = Field(180, ge=1, description="horizon on which forecasts are graded")
+    ltv_min_history_days: int = Field(180, ge=1, description="less, and nothing is predicted")
+    ltv_min_repeat_customers: int = Field(100, ge=1, description="fewer, and nothing is predicted")
+    refunds_known_after_days: int = Field(90, ge=0, description="age of orders that make the share")
+    discount_rate_per_year: float = Field(0.0, ge=0, lt=1, description="on predicted value")
     keep_generations: int = Field(5, ge=1)
     hash_key: SecretStr | None = Field(None, description="key of the hashes that stand for e-mails")
 

@@ -168,6 +168,7 @@ def test_ltv_cohorts_sum_month_by_month(shop: tuple[Path, History]) -> None:
         "customers, net_sales, margin, cumulative_net_sales_per_customer,"
         " cumulative_margin_per_customer, is_complete",
     )
+    got = {key: figures for key, figures in got.items() if figures[0] and figures[1] is not None}
 
     assert differences(got, brute.ltv_cohorts(history)) == {}
 

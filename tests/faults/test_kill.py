@@ -38,6 +38,7 @@ STEPS = {
     "reading": 0.5,
     "checking the raw layer": 2.0,
     "building the contract": 9.0,
+    "fitting the models": 0.2,
     "building the marts": 6.0,
     "publishing": 0.6,
 }

@@ -295,6 +295,16 @@ def test_parquet_needs_a_file_and_a_file_a_folder(shop: Settings, tmp_path: Path
     assert message == f"cannot write {missing}: No such file or directory"
 
 
+# fit
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "spark"])
+def test_a_fit_before_anything_is_built(tmp_path: Path, engine: str) -> None:
+    result = regulars("fit", "--warehouse", tmp_path / "warehouse", "--engine", engine)
+    assert result.returncode == 2
+    assert "error: " in result.stderr and "built" in result.stderr
+
+
 # rollback
 
 

@@ -62,6 +62,7 @@ def test_assets_are_grouped_by_layer() -> None:
         "seeds": {"seeds"},
         "staging": {"staging"},
         "intermediate": {"intermediate"},
+        "ltv": {"ltv"},
         "marts": {"marts"},
         "published": {"published"},
     }

@@ -249,8 +249,27 @@ FAULTS = {
     "marts.fct_threshold_backtests.no_more_return_than_were_called": one_row(
         "called = -1, returned_90_days = 0, returned_180_days = 0"
     ),
+    "marts.fct_customer_ltv.predictions_or_a_reason": one_row("predicted_ltv_365_days = null"),
+    "marts.fct_customer_ltv.chances_are_chances_and_time_adds_purchases": one_row(
+        "expected_purchases_180_days = expected_purchases_365_days + 1e-6"
+    ),
+    "marts.fct_ltv_backtests.all_forecasts_are_of_the_same_purchases": one_row(
+        "actual = actual + 1"
+    ),
+    "marts.fct_ltv_cohorts.curves_go_on": one_row(
+        "predicted_cumulative_net_sales_per_customer = null", "net_sales is null"
+    ),
     "marts.fct_ltv_cohorts.expect_column_values_to_be_between.month_since": one_row(
         "month_since = -1"
+    ),
+    "marts.fct_ltv_forecasts.bounds_are_in_order": one_row(
+        "net_sales_upper = net_sales_lower - 0.01"
+    ),
+    "marts.fct_ltv_models.expect_column_values_to_be_between.rank_correlation": one_row(
+        "rank_correlation = 0.31"
+    ),
+    "marts.fct_ltv_models.one_purchase_model_serves_or_refuses": (
+        "update {table} set is_chosen = false where cut_off_date = as_of_date"
     ),
     "marts.fct_ltv_windows.value_needs_mature_customers": one_row("mature_customers = 0"),
     "marts.fct_next_purchase_rates.expect_column_values_to_be_between.naive_rate": one_row(
@@ -264,6 +283,9 @@ FAULTS = {
         "gross_sales = 1001 * (select median(gross_sales) from {table} where is_valid)", "is_valid"
     ),
     "marts.fct_purchase_gaps.percentiles_rise": one_row("p50_days = p95_days + 1"),
+    "marts.fct_value_concentration.the_best_come_first": one_row(
+        "net_sales = 0", "top_percent = 5"
+    ),
     "marts.fct_reconciliation.expect_compound_columns_to_be_unique.check_name+category+currency": (
         "insert into {table} from {table} where currency is not null limit 1"
     ),

@@ -5,15 +5,19 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import is_dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
 from dagster_project.lib.dbt import read_manifest
 from dagster_project.lib.demo.shop import write_shop
+from dagster_project.lib.engine import Engine
+from dagster_project.lib.ltv.inputs import read
 from dagster_project.lib.settings import DBT_DIR, Settings
 from tests.shops import environment, rebuild, settings_of
 
@@ -109,6 +113,19 @@ def test_a_mart_has_the_same_cells_on_both_engines(shop: Settings, mart: str) ->
         by_duckdb = table(connection, f"from marts.{mart}")
     assert by_duckdb[1], "an empty mart compares nothing"
     assert differing_cells(by_duckdb, by_spark) == []
+
+
+def test_the_fit_reads_the_same_from_both_engines(shop: Settings) -> None:
+    assert flat(read(shop, Engine.spark)) == flat(read(shop, Engine.duckdb))
+
+
+def flat(inputs: Any) -> Any:
+    """All that is in dataclasses, tuples and arrays, as lists."""
+    if is_dataclass(inputs):
+        return [flat(value) for value in vars(inputs).values()]
+    if isinstance(inputs, list | tuple):
+        return [flat(value) for value in inputs]
+    return inputs.tolist() if isinstance(inputs, np.ndarray) else inputs
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from dagster_project.lib.ltv.choice import CutOff, incumbents, paired_gain
+from dagster_project.lib.ltv.choice import Gains, gains_between, incumbents, paired_gain
 
 
-def cut_off(**gains: float) -> CutOff:
+def cut_off(**gains: float) -> Gains:
     """Models by what they gain on mbg_nbd, on 400 customers, with a standard error of .05."""
     spread = np.array([-1.0, 1.0])  # over customers, of each model's difference
     scores = {name: gain + spread for name, gain in gains.items()}
-    return CutOff({"mbg_nbd": np.zeros(2), **scores}, np.array([200.0, 200.0]))
+    return gains_between({"mbg_nbd": np.zeros(2), **scores}, np.array([200.0, 200.0]))
 
 
 def test_the_gain_is_paired_customer_by_customer() -> None:
@@ -47,7 +47,9 @@ def test_of_several_winners_the_one_that_gains_most_serves() -> None:
 
 
 def test_a_winner_stays_until_it_is_beaten_itself() -> None:
-    worse = CutOff({"mbg_nbd": np.zeros(2), "bg_nbd": np.array([-0.1, -0.1])}, np.full(2, 200.0))
+    worse = gains_between(
+        {"mbg_nbd": np.zeros(2), "bg_nbd": np.array([-0.1, -0.1])}, np.full(2, 200.0)
+    )
     slightly_worse = cut_off(bg_nbd=-0.05)
     won = [cut_off(bg_nbd=0.2), cut_off(bg_nbd=0.2)]
 
@@ -56,9 +58,9 @@ def test_a_winner_stays_until_it_is_beaten_itself() -> None:
     assert incumbents([*won, *[worse] * 4])[2:] == ["bg_nbd", "bg_nbd", "bg_nbd", "mbg_nbd"]
 
 
-def test_a_model_without_a_fit_neither_wins_nor_loses() -> None:
-    without = CutOff({"mbg_nbd": np.zeros(2)}, np.full(2, 200.0))
+def test_a_model_without_a_fit_gives_its_place_to_the_default() -> None:
+    without = gains_between({"mbg_nbd": np.zeros(2), "mbg_cnbd_2": np.ones(2)}, np.full(2, 200.0))
     won = [cut_off(bg_nbd=0.2), cut_off(bg_nbd=0.2)]
 
-    assert incumbents([*won, without])[-1] == "bg_nbd"
+    assert incumbents([*won, without])[-1] == "mbg_nbd"
     assert incumbents([without, without, cut_off(bg_nbd=0.2)])[-1] == "mbg_nbd"

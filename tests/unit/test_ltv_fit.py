@@ -10,7 +10,7 @@ import pytest
 from lifetimes import BetaGeoFitter, GammaGammaFitter, ModifiedBetaGeoFitter
 from scipy import stats
 
-from dagster_project.lib.ltv.fit import fit_purchases, fit_spend
+from dagster_project.lib.ltv.fit import NoFit, fit_purchases, fit_spend
 from dagster_project.lib.ltv.purchases import (
     BG_NBD,
     MBG_CNBD_2,
@@ -213,6 +213,49 @@ def test_simulated_spending_gives_back_the_parameters_it_was_drawn_from(seed: in
     assert off @ np.linalg.solve(fit.covariance, off) < stats.chi2(3).ppf(0.999)
 
 
+def test_customers_who_pay_alike_are_expected_to_pay_the_mean() -> None:
+    """The limit has the likelihood of one gamma distribution, fitted by scipy."""
+    random = np.random.default_rng(5)
+    paid = random.gamma(5, 8, 2_000)
+    fit = fit_spend(np.ones(2_000), paid, np.ones(2_000))
+    shape, _, scale = stats.gamma.fit(paid, floc=0)
+
+    assert fit.is_boundary and fit.has_converged and fit.standard_errors is None
+    assert "customers do not differ" in fit.message
+    assert fit.model.p == pytest.approx(shape, rel=1e-4)
+    likelihood = stats.gamma(shape, scale=scale).logpdf(paid).sum()
+    assert fit.log_likelihood == pytest.approx(likelihood, rel=1e-6)
+    expected = fit.model.expected_spend(np.array([0, 1, 9]), np.array([0.0, 200.0, 1.0]))
+    assert expected == pytest.approx(np.full(3, paid.mean()), rel=1e-6)
+    above = stats.gamma(3 * shape, scale=scale).isf(1e-6)
+    assert fit.model.largest_sum(3, 1e-6) == pytest.approx(above, rel=1e-4)
+    one = np.array([[1, 0, 1]])  # the logarithm of the mean is that of p gamma / q
+    spread = np.sqrt(one @ fit.covariance @ one.T).item()
+    assert spread == pytest.approx(paid.std() / paid.mean() / np.sqrt(2_000), rel=0.05)
+
+
+def test_customers_who_always_pay_the_same_are_expected_to_do_so() -> None:
+    """The limit has the likelihood of an inverse gamma distribution, fitted by scipy."""
+    random = np.random.default_rng(1)
+    x_m, rate = random.integers(1, 300, 260), random.gamma(4, 1 / 15, 260)
+    paid = random.gamma(6 * x_m, 1 / rate / x_m)  # so often that their means say all
+    fit = fit_spend(x_m, paid, np.ones(260))
+    shape, _, scale = stats.invgamma.fit(paid, floc=0)
+
+    assert fit.is_boundary and fit.has_converged and fit.standard_errors is None
+    assert "customers do not vary" in fit.message
+    assert fit.model.q == pytest.approx(shape, rel=1e-3)
+    assert fit.model.expected_spend(x_m, paid) == pytest.approx(paid, rel=1e-3)
+    assert fit.model.expected_spend(0, 0.0) == pytest.approx(scale / (shape - 1), rel=1e-3)
+
+
+def test_one_price_is_the_expected_value() -> None:
+    fit = fit_spend(np.arange(1, 51), np.full(50, 29.9), np.ones(50))
+
+    assert fit.has_converged and "customers do not differ" in fit.message
+    assert fit.model.expected_spend(np.arange(3), np.full(3, 29.9)) == pytest.approx(29.9, rel=1e-6)
+
+
 # What a fit says of itself
 
 
@@ -310,14 +353,14 @@ def test_a_boundary_other_than_no_drop_out_says_what_is_open() -> None:
 def test_regular_purchases_are_none_of_one_who_bought_again_at_once() -> None:
     history = np.array([1, 2]), np.array([0.0, 9.0]), np.array([30.0, 30.0]), np.ones(2)
 
-    with pytest.raises(ValueError, match="in no time"):
+    with pytest.raises(NoFit, match="in no time"):
         fit_purchases(MBG_CNBD_2, *history)
     assert np.isfinite(fit_purchases(MBG_NBD, *history).log_likelihood)
 
 
 def test_without_anybody_who_bought_again_there_is_no_fit() -> None:
     nobody = np.zeros(5, int)
-    with pytest.raises(ValueError, match="bought again"):
+    with pytest.raises(NoFit, match="bought again"):
         fit_purchases(MBG_NBD, nobody, nobody, np.arange(5), np.ones(5))
-    with pytest.raises(ValueError, match="bought again"):
+    with pytest.raises(NoFit, match="bought again"):
         fit_spend([], [], [])

@@ -61,3 +61,36 @@ def test_expected_spend_lies_between_the_own_mean_and_that_of_all(x_m: int, m: f
     low, high = sorted([m, float(MODEL.expected_spend(0, 0.0))])
 
     assert low * (1 - 1e-12) <= MODEL.expected_spend(x_m, m) <= high * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("x_m", [1, 3, 40])
+@pytest.mark.parametrize("chance", [0.1, 1e-3, 1e-9])
+def test_a_sum_beyond_the_largest_is_as_unlikely_as_was_asked(x_m: int, chance: float) -> None:
+    """Integrated over the rate that is unknown of a customer."""
+    largest = float(MODEL.largest_sum(x_m, chance))
+    p, q, gamma = MODEL.parameters.values()
+    log_rate = np.linspace(-40, 8, 20_001)
+    weights = stats.gamma(q, scale=1 / gamma).pdf(np.exp(log_rate)) * np.exp(log_rate)
+    exceeded = stats.gamma(p * x_m).sf(np.exp(log_rate) * largest)
+
+    assert np.trapezoid(weights * exceeded, log_rate) == pytest.approx(chance, rel=1e-8)
+
+
+@pytest.mark.parametrize("model", [MODEL, Spend(0.3, 0.4, 2.0), Spend(200.0, 80.0, 1e4)])
+def test_the_largest_sum_is_that_of_the_density_in_any_precision(model: Spend) -> None:
+    x_m, chance = np.array([1, 2, 300]), 1e-7
+    for count, largest in zip(x_m.tolist(), model.largest_sum(x_m, chance).tolist(), strict=True):
+        with mp.workdps(40):
+            share = mp.mpf(model.gamma) / (model.gamma + mp.mpf(largest))
+            exact = mp.betainc(model.q, model.p * count, 0, share, regularized=True)
+        assert float(exact) == pytest.approx(chance, rel=1e-9)
+
+
+def test_of_simulated_customers_as_many_exceed_the_largest_sum_as_should() -> None:
+    random = np.random.default_rng(1)
+    x_m = random.integers(1, 6, 200_000)
+    rate = random.gamma(MODEL.q, 1 / MODEL.gamma, x_m.size)
+    spent = random.gamma(MODEL.p * x_m, 1 / rate)
+
+    share = np.mean(spent > MODEL.largest_sum(x_m, 0.02))
+    assert share == pytest.approx(0.02, abs=0.001)

@@ -91,6 +91,7 @@ def test_only_these_columns_of_a_grain_may_be_empty() -> None:
         "fct_restatements": {"customer_id"},  # figures are of the shop
         "int_identity__links": {"source_name"},  # only cookies have one
         "int_identity__mentions": {"account_id", "email_hash"},  # either may be unknown
+        "int_predictions__totals": {"cohort_month", "acquisition_channel"},  # of the shop
         "int_restatements__listed": {"customer_id"},
     }
 
@@ -150,6 +151,7 @@ WRITTEN_BY_THE_RUN = {
     "intake",
     "quality",
     "previous",
+    "ltv",
 }  # what is known of the run has no contract to pass
 
 

@@ -29,6 +29,7 @@ from dagster_project.lib.settings import Settings
     project=dbt_project,
     name="contract_and_intermediate",
     select="path:models/staging path:models/intermediate resource_type:seed",
+    exclude="path:models/intermediate/predictions",
     dagster_dbt_translator=Translator(),
 )
 def contract_and_intermediate(
@@ -43,7 +44,7 @@ def contract_and_intermediate(
     manifest=manifest_path,
     project=dbt_project,
     name="marts",
-    select="path:models/marts",
+    select="path:models/intermediate/predictions path:models/marts",
     dagster_dbt_translator=Translator(),
 )
 def marts(
@@ -80,9 +81,9 @@ def _row_counts(
 ) -> Iterator[dg.AssetObservation]:
     with duckdb.connect(str(settings.build_file), read_only=True) as connection:
         for key in sorted(context.selected_asset_keys):
-            name = key.path[-1]
+            schema, name = key.path
             if name == "fct_check_results":  # a view until it is published
                 continue
-            row = connection.execute(f'select count(*) from marts."{name}"').fetchone()
+            row = connection.execute(f'select count(*) from {schema}."{name}"').fetchone()
             assert row is not None
             yield dg.AssetObservation(key, metadata={"dagster/row_count": row[0]})

@@ -13,7 +13,7 @@ from dagster_project.lib.publish.generations import publish
 @dg.asset(
     key=["published", "warehouse"],
     group_name="published",
-    deps=list(marts.keys),
+    deps=[key for key in marts.keys if key.path[0] == "marts"],
     kinds={"duckdb"},
     freshness_policy=FRESH_FOR,
     description="The marts as a read-only DuckDB file: published/current/warehouse.duckdb.",

@@ -35,6 +35,7 @@ from dagster_project.lib.intake.rules import Context, hash_of
 from dagster_project.lib.intake.sql import engine, literal, name
 from dagster_project.lib.intake.worker import Worker
 from dagster_project.lib.lock import end_left_behind
+from dagster_project.lib.ltv.tables import LTV_COLUMNS
 from dagster_project.lib.settings import Settings
 
 CARRIED = "~"  # ends the spec_hash of rows that were carried over from an earlier description
@@ -442,33 +443,17 @@ def _prepare(
         private_folder(folder)
     for left_by_a_killed_run in raw.rglob(".*"):
         left_by_a_killed_run.unlink()
-    row = (
-        as_of,
-        settings.time_zone,
-        settings.reporting_currency,
-        settings.merge_same_day_orders,
-        settings.count_zero_value_orders,
-        settings.keep_identical_rows,
-        settings.follow_up_days,
-        settings.fallback_at_risk_after_days,
-        settings.fallback_inactive_after_days,
-        settings.max_accounts_per_email,
-        settings.max_emails_per_account,
-        settings.session_timeout_minutes,
-        settings.split_sessions_at_midnight,
-        settings.split_sessions_at_campaign,
-        settings.bot_events_per_minute,
-        settings.bot_events_per_hour,
-        settings.first_touch_days,
-        settings.last_touch_days,
-        settings.experiment_days,
-        run_id,
-        now,
+    asked = {"as_of_date": as_of, "run_id": run_id, "started_at": now}
+    row = {**settings.model_dump(include=SETTINGS_COLUMNS.keys() - asked.keys()), **asked}
+    write_table(
+        raw / "run" / "settings" / "settings.parquet",
+        SETTINGS_COLUMNS,
+        [[row[column] for column in SETTINGS_COLUMNS]],
     )
-    write_table(raw / "run" / "settings" / "settings.parquet", SETTINGS_COLUMNS, [row])
     write_placeholders(settings)
     empties = {raw / "quality" / "check_results": CHECK_COLUMNS}
     empties |= {raw / "previous" / name: columns for name, columns in PREVIOUS_COLUMNS.items()}
+    empties |= {raw / "ltv" / name: columns for name, columns in LTV_COLUMNS.items()}
     empties[raw / "intake" / "rejected_rows"] = REJECTED_COLUMNS
     for connector in connectors.values():
         for entity in connector.entities:

@@ -79,6 +79,11 @@ SETTINGS_COLUMNS = {
     "first_touch_days": "integer",
     "last_touch_days": "integer",
     "experiment_days": "integer",
+    "ltv_backtest_days": "integer",
+    "ltv_min_history_days": "integer",
+    "ltv_min_repeat_customers": "integer",
+    "refunds_known_after_days": "integer",
+    "discount_rate_per_year": "double",
     "run_id": "varchar",
     "started_at": "timestamp",
 }

@@ -7,19 +7,23 @@ a gamma distribution of its mean and variance: never below 0, skewed where it is
 where it is large.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-from dagster_project.lib.ltv.arrays import Floats, Ints
+from dagster_project.lib.ltv.arrays import Counts, Floats, Ints
 from dagster_project.lib.ltv.fit import Fit
 from dagster_project.lib.ltv.purchases import Purchases
 from dagster_project.lib.ltv.spend import Spend
 
 COVERAGE = 0.8
+
+Part = tuple[Fit[Purchases], Ints | slice]
+"""A fit, and the positions of the histories of which it speaks; parts share none."""
 
 
 @dataclass(frozen=True)
@@ -32,85 +36,128 @@ class Totals:
     upper: Floats
 
 
+@dataclass(frozen=True)
+class Worth:
+    """What the purchases of all customers with one history are worth, one value per history.
+
+    mean: the sum over customers of their expected value per purchase. mean_square, square_of_mean:
+    the sums of its mean square and of the square of its mean. slopes: of `mean`, by the log
+    parameters, whose covariance is that of the fit. p: of the Gamma-Gamma model.
+    """
+
+    mean: Floats
+    mean_square: Floats
+    square_of_mean: Floats
+    slopes: Floats
+    covariance: Floats
+    p: float
+
+    @classmethod
+    def of(cls, fit: Fit[Spend], x_m: Ints, m: Floats, customers: Counts, history: Ints) -> "Worth":
+        """history: positions of the customers' histories; m counts nowhere where x_m is 0."""
+
+        def total(model: Spend) -> Floats:
+            return _sums(history, customers * model.expected_spend(x_m, m))
+
+        mean, sums = fit.model.expected_spend(x_m, m), total(fit.model)
+        return cls(
+            sums,
+            _sums(history, customers * fit.model.second_moment(x_m, m)),
+            _sums(history, customers * mean**2),
+            _slopes(fit, total, sums),
+            fit.covariance,
+            fit.model.p,
+        )
+
+
+@dataclass(frozen=True)
+class Prospects:
+    """Purchases in (T, T + h], one value per history: their mean and mean square, the derivatives
+    of the mean by the log parameters, and the part, whose fit has the covariance of that number."""
+
+    mean: Floats
+    square: Floats
+    slopes: Floats
+    part: Ints
+    covariances: Floats
+
+    @classmethod
+    def of(cls, parts: Sequence[Part], x: Ints, t_x: Floats, T: Floats, h: float) -> "Prospects":
+        mean, square, slopes = np.empty(x.size), np.empty(x.size), np.empty((4, x.size))
+        number = np.zeros(x.size, int)
+        for i, (fit, chosen) in enumerate(parts):
+            expected = partial(_expected, x[chosen], t_x[chosen], T[chosen], h)
+            mean[chosen] = expected(fit.model)
+            square[chosen] = fit.model.second_moment(x[chosen], t_x[chosen], T[chosen], h)
+            slopes[:, chosen] = _slopes(fit, expected, mean[chosen])
+            number[chosen] = i
+        return cls(mean, square, slopes, number, np.array([fit.covariance for fit, _ in parts]))
+
+    def at(self, positions: Ints) -> "Prospects":
+        """Of the histories there, each as often as it is named."""
+        return Prospects(
+            self.mean[positions],
+            self.square[positions],
+            self.slopes[:, positions],
+            self.part[positions],
+            self.covariances,
+        )
+
+    def spread(self, weights: Counts, cohort: Ints) -> Floats:
+        """The variance of weighted sums by cohort that the uncertainty of the parameters makes."""
+        parts = len(self.covariances)
+        size = (cohort.max() + 1) * parts
+        sums = [_sums(cohort * parts + self.part, weights * row, size) for row in self.slopes]
+        slopes = np.reshape(sums, (len(sums), -1, parts))
+        return np.asarray(np.einsum("icp,pij,jcp->c", slopes, self.covariances, slopes))
+
+
 def total_purchases(
-    fit: Fit[Purchases],
-    x: Ints,
-    t_x: Floats,
-    T: Floats,
-    customers: Floats,
-    cohort: Ints,
-    h: float,
-    coverage: float = COVERAGE,
+    prospects: Prospects, customers: Counts, cohort: Ints, coverage: float = COVERAGE
 ) -> Totals:
-    """Purchases in (T, T + h] of each cohort. cohort: numbers 0, 1, .. of the groups' cohorts."""
-
-    def expected(model: Purchases) -> Floats:
-        return _sums(cohort, customers * model.expected_purchases(x, t_x, T, h))
-
-    mean = fit.model.expected_purchases(x, t_x, T, h)
-    chance = fit.model.second_moment(x, t_x, T, h) - mean**2
-    variance = _sums(cohort, customers * chance) + _by_parameters(fit, expected)
-    return _interval(expected(fit.model), variance, coverage)
+    """Purchases of each cohort. cohort: numbers 0, 1, .. of the cohorts."""
+    variance = _sums(cohort, customers * (prospects.square - prospects.mean**2))
+    variance += prospects.spread(customers, cohort)
+    return _interval(_sums(cohort, customers * prospects.mean), variance, coverage)
 
 
 def total_value(
-    fit: Fit[Purchases],
-    spend: Fit[Spend],
-    x: Ints,
-    t_x: Floats,
-    T: Floats,
-    x_m: Ints,
-    m: Floats,
-    customers: Floats,
-    cohort: Ints,
-    h: float,
-    coverage: float = COVERAGE,
+    prospects: Prospects, worth: Worth, cohort: Ints, coverage: float = COVERAGE
 ) -> Totals:
-    """Value of the purchases in (T, T + h] of each cohort; m counts nowhere where x_m is 0.
+    """Value of the purchases of each cohort.
 
     A customer who buys Y times for mean values of M spends sums with the mean square
     E M^2 (E Y^2 + E Y / p), for the values of one customer vary by M^2 / p.
     """
-    purchases, values = fit.model, spend.model
-
-    def by_purchases(model: Purchases) -> Floats:
-        value = model.expected_purchases(x, t_x, T, h) * values.expected_spend(x_m, m)
-        return _sums(cohort, customers * value)
-
-    count = purchases.expected_purchases(x, t_x, T, h)
-
-    def by_values(model: Spend) -> Floats:
-        return _sums(cohort, customers * count * model.expected_spend(x_m, m))
-
-    square = values.second_moment(x_m, m) * (
-        purchases.second_moment(x, t_x, T, h) + count / values.p
-    )
-    chance = square - (count * values.expected_spend(x_m, m)) ** 2
-    variance = (
-        _sums(cohort, customers * chance)
-        + _by_parameters(fit, by_purchases)
-        + _by_parameters(spend, by_values)
-    )
-    return _interval(by_purchases(purchases), variance, coverage)
+    chance = worth.mean_square * (prospects.square + prospects.mean / worth.p)
+    chance -= worth.square_of_mean * prospects.mean**2
+    slopes = np.array([_sums(cohort, prospects.mean * slope) for slope in worth.slopes])
+    variance = _sums(cohort, chance) + prospects.spread(worth.mean, cohort)
+    variance += np.einsum("ic,ij,jc->c", slopes, worth.covariance, slopes)
+    return _interval(_sums(cohort, worth.mean * prospects.mean), variance, coverage)
 
 
-def _by_parameters(fit: Fit[Any], total: Callable[[Any], Floats]) -> Floats:
-    """The variance of totals that the uncertainty of the parameters makes."""
-    step, derivatives = 1e-4, []
+def _expected(x: Ints, t_x: Floats, T: Floats, h: float, model: Purchases) -> Floats:
+    return model.expected_purchases(x, t_x, T, h)
+
+
+def _slopes(fit: Fit[Any], figure: Callable[[Any], Floats], here: Floats) -> Floats:
+    """Derivatives of a figure, which is this here, by the log parameters, one row for each."""
+    step, derivatives = 1e-6, []
     for name, value in fit.model.parameters.items():
-        up, down = (replace(fit.model, **{name: value * np.exp(d)}) for d in (step, -step))
-        derivatives.append((total(up) - total(down)) / (2 * step))
-    return np.asarray(np.einsum("ij,ik,kj->j", derivatives, fit.covariance, derivatives))
+        there = figure(replace(fit.model, **{name: value * np.exp(step)}))
+        derivatives.append((there - here) / step)
+    return np.array(derivatives)
 
 
-def _sums(cohort: Ints, values: Floats) -> Floats:
-    return np.bincount(cohort, values).astype(float)
+def _sums(number: Ints, values: Floats, size: int = 0) -> Floats:
+    return np.bincount(number, values, size).astype(float)
 
 
 def _interval(mean: Floats, variance: Floats, coverage: float) -> Totals:
     with np.errstate(invalid="ignore", divide="ignore"):
         scale = variance / mean
-        lower, upper = (
+        bounds = (
             special.gammaincinv(mean / scale, (1 + sign * coverage) / 2) * scale for sign in (-1, 1)
         )
-    return Totals(mean, lower, upper)
+        return Totals(mean, *(np.where(variance <= 0, mean, bound) for bound in bounds))

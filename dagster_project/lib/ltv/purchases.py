@@ -186,13 +186,17 @@ class Purchases:
 
         As many events must come as n purchases need, and he must stay after the first n - 1.
         """
-        n, k = np.asarray(n), self.process.stages
-        stays = self._stays(x, np.maximum(n - 1, 0))
+        n, x, t_x, T = np.broadcast_arrays(n, x, t_x, T)
+        chance, some, k = np.ones(n.shape), n > 0, self.process.stages
+        n, x, t_x, T = n[some], x[some], t_x[some], T[some]
+        stays = self._stays(x, n - 1)
 
         def if_alive(stage: int) -> Floats:
-            return stays * _at_least(np.maximum(k * n - stage, 1), *self._events(x, T, h, stage))
+            return stays * _at_least(k * n - stage, *self._events(x, T, h, stage))
 
-        return np.where(n > 0, self._over_stages(x, t_x, T, if_alive), 1.0)
+        alive = self._over_stages(x, t_x, T, if_alive)
+        chance[some] = np.minimum(alive, 1.0)  # weights of stages may sum to 1 + 2e-16
+        return chance
 
     def probability(self, n: Numbers, x: Numbers, t_x: Numbers, T: Numbers, h: float) -> Floats:
         """P(n purchases in (T, T + h]); of a new customer [BG] eq. (8).
@@ -200,21 +204,35 @@ class Purchases:
         Either the events suffice for n purchases and no more, and he stays after the first n - 1;
         or they suffice for more, and he leaves after the n-th.
         """
-        n, k = np.asarray(n), self.process.stages
-        stays = self._stays(x, np.maximum(n - 1, 0))
-        leaves = self.a / (self.a + self.b + self._chances(x) + np.maximum(n - 1, 0))
+        n, x, t_x, T = np.broadcast_arrays(n, x, t_x, T)
+        chance, some = np.empty(n.shape), n > 0
+        chance[~some] = self._probability_of_none(x[~some], t_x[~some], T[~some], h)
+        chance[some] = self._probability_of(n[some], x[some], t_x[some], T[some], h)
+        return chance
+
+    def _probability_of_none(self, x: Ints, t_x: Floats, T: Floats, h: float) -> Floats:
+        k = self.process.stages
 
         def if_alive(stage: int) -> Floats:
             shape, ratio = self._events(x, T, h, stage)
-            events = np.maximum(k * n - stage, 1)
-            enough = sum(_exactly(events + i, shape, ratio) for i in range(k))
-            none = special.betaincc(k - stage, shape, ratio / (1 + ratio))
-            some = stays * (enough + leaves * _at_least(events + k, shape, ratio))
-            return np.asarray(np.where(n > 0, some, none))
+            return np.asarray(special.betaincc(k - stage, shape, ratio / (1 + ratio)))
 
-        alive = self._over_stages(x, t_x, T, if_alive)
         gone = special.expit(self._log_odds_of_leaving(x, t_x, T))
-        return np.asarray(np.where(n > 0, alive, gone + alive))
+        return np.asarray(gone + self._over_stages(x, t_x, T, if_alive))
+
+    def _probability_of(self, n: Ints, x: Ints, t_x: Floats, T: Floats, h: float) -> Floats:
+        """Of n > 0 purchases."""
+        k = self.process.stages
+        stays = self._stays(x, n - 1)
+        leaves = self.a / (self.a + self.b + self._chances(x) + n - 1)
+
+        def if_alive(stage: int) -> Floats:
+            shape, ratio = self._events(x, T, h, stage)
+            events = k * n - stage
+            enough = sum(_exactly(events + i, shape, ratio) for i in range(k))
+            return np.asarray(stays * (enough + leaves * _at_least(events + k, shape, ratio)))
+
+        return self._over_stages(x, t_x, T, if_alive)
 
     def _chances(self, x: Numbers) -> Ints:
         """How often one with x repeat purchases could have left."""
@@ -271,8 +289,10 @@ class Purchases:
         them out, and a division leaves the powers 0, 1, .. of 1 - p. Each (x, T) is computed once.
         """
         k = self.process.stages
-        pairs, index = np.unique(np.asarray(x) + 1j * np.asarray(T), return_inverse=True)
-        shape, ratio = self._events(pairs.real, pairs.imag, h, stage)
+        ages, age = np.unique(T, return_inverse=True)
+        pairs, index = np.unique(np.asarray(x) * ages.size + age, return_inverse=True)
+        x, T = pairs // ages.size, ages[pairs % ages.size]
+        shape, ratio = self._events(x, T, h, stage)
 
         def given(log_stay: float) -> Floats:
             z, gap = np.exp(log_stay / k), -np.expm1(log_stay / k)
@@ -282,7 +302,7 @@ class Purchases:
                 total = total + twins * np.real(term)
             return np.asarray(total / k * np.exp((stage + 1 - k) / k * log_stay))
 
-        c = self.b + self._chances(pairs.real)
+        c = self.b + self._chances(x)
         return mean_over_beta(given, self.a, c, float(np.max(shape * ratio)))[index]
 
 

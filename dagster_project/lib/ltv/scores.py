@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from dagster_project.lib.ltv.arrays import Floats, Ints, Numbers
+from dagster_project.lib.ltv.arrays import Counts, Floats, Ints, Numbers
 from dagster_project.lib.ltv.purchases import Purchases
 
 CENTRAL = (0.1, 0.9)  # the part of the distribution in which 8 of 10 counts should lie
@@ -58,7 +58,7 @@ def forecast(model: Purchases, actual: Ints, x: Ints, t_x: Floats, T: Floats, h:
     )
 
 
-def own_rate(actual: Ints, x: Ints, T: Floats, h: float, customers: Floats) -> Forecast:
+def own_rate(actual: Ints, x: Ints, T: Floats, h: float, customers: Counts) -> Forecast:
     """Everybody goes on as before: x / T purchases per unit of time.
 
     The distribution is Poisson. Who has not bought again has no rate of his own but 0, under which
@@ -68,7 +68,7 @@ def own_rate(actual: Ints, x: Ints, T: Floats, h: float, customers: Floats) -> F
 
 
 def cohort_average(
-    actual: Ints, x: Ints, T: Floats, h: float, customers: Floats, cohort: Ints
+    actual: Ints, x: Ints, T: Floats, h: float, customers: Counts, cohort: Ints
 ) -> Forecast:
     """Everybody buys as his cohort did so far: repeat purchases over time, Poisson; 0 as above.
 
@@ -79,7 +79,7 @@ def cohort_average(
     return _at_rate(actual, repeats, time, h, pooled=(x @ customers) / (T @ customers))
 
 
-def score(forecast: Forecast, actual: Ints, customers: Floats) -> Scores:
+def score(forecast: Forecast, actual: Ints, customers: Counts) -> Scores:
     """The scores of a forecast against what was bought."""
     low, high = CENTRAL
     above = forecast.below + forecast.probability
@@ -102,7 +102,7 @@ def score(forecast: Forecast, actual: Ints, customers: Floats) -> Scores:
     )
 
 
-def rank_correlation(first: Numbers, second: Numbers, customers: Floats) -> float:
+def rank_correlation(first: Numbers, second: Numbers, customers: Counts) -> float:
     """Spearman's rank correlation over customers, with mean ranks for ties; nan without any
     difference to rank."""
     ranks = np.stack([_midranks(first, customers), _midranks(second, customers)])
@@ -110,7 +110,7 @@ def rank_correlation(first: Numbers, second: Numbers, customers: Floats) -> floa
     return float(both / np.sqrt(own * other)) if own * other > 0 else float("nan")
 
 
-def _midranks(values: Numbers, customers: Floats) -> Floats:
+def _midranks(values: Numbers, customers: Counts) -> Floats:
     _, index = np.unique(values, return_inverse=True)
     sizes = np.bincount(index, weights=customers)
     return (np.cumsum(sizes) - sizes / 2)[index]

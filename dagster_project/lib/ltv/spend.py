@@ -38,15 +38,16 @@ class Spend:
     def log_likelihood_and_gradient(self, x_m: Numbers, m: Numbers) -> tuple[Floats, Floats]:
         """The log-likelihoods and, in three rows, their derivatives by log p, q, gamma."""
         p, q, gamma = self.p, self.q, self.gamma
-        x_m, m = np.asarray(x_m, float), np.asarray(m, float)
+        x_m, m = np.asarray(x_m, np.int64), np.asarray(m, float)
         px, spent = p * x_m, x_m * m
         log_prior, log_spent = -np.log1p(spent / gamma), -np.log1p(gamma / spent)
-        value = -special.betaln(px, q) - np.log(m) + q * log_prior + px * log_spent
-        both = special.psi(px + q)
+        each = p * np.arange(1, np.max(x_m, initial=1) + 1)  # px of every count, computed once
+        both = special.psi(each + q)
+        value = -special.betaln(each, q)[x_m - 1] - np.log(m) + q * log_prior + px * log_spent
         gradient = np.stack(
             [
-                px * (both - special.psi(px) + log_spent),
-                q * (both - special.psi(q) + log_prior),
+                px * ((both - special.psi(each))[x_m - 1] + log_spent),
+                q * ((both - special.psi(q))[x_m - 1] + log_prior),
                 q - (px + q) * gamma / (gamma + spent),
             ]
         )
@@ -63,6 +64,18 @@ class Spend:
         """Mean square, over what x_m and m leave open, of a customer's own mean value per purchase;
         inf where p x_m + q <= 2. The value of one purchase has 1 + 1 / p times this mean square."""
         return self._moment(x_m, m, 2) * self.p**2
+
+    def largest_sum(self, x_m: Numbers, chance: float) -> Floats:
+        """The sum of x_m > 0 purchases that a customer exceeds with this chance.
+
+        Over customers, sum / (gamma + sum) ~ Beta(p x_m, q), and its complement Beta(q, p x_m).
+        """
+        px = self.p * np.asarray(x_m, float)
+        share, rest = (
+            special.betainccinv(px, self.q, chance),
+            special.betaincinv(self.q, px, chance),
+        )
+        return np.asarray(self.gamma * share / rest)
 
     def _moment(self, x_m: Numbers, m: Numbers, power: int) -> Floats:
         """E nu^-power, where nu ~ Gamma(p x_m + q, rate gamma + x_m m)."""

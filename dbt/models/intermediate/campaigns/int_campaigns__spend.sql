@@ -34,9 +34,9 @@ with
 
 select
     campaign,
+    channel,
     month,
-    case when count(distinct channel) = 1 then min(channel) else 'several' end as channel,
     -- One amount without an exchange rate leaves the sum unknown.
     {{ money("case when count(*) = count(amount) then sum(amount) end") }} as amount
 from spend
-group by campaign, month
+group by campaign, channel, month

@@ -9,7 +9,8 @@ with
             valued.gross_sales,
             valued.discount_amount,
             valued.net_sales,
-            valued.contribution_margin
+            valued.contribution_margin,
+            valued.sales_with_known_cost
         from {{ ref("int_orders__numbered") }} as numbered
         inner join {{ ref("int_orders__valued") }} as valued on numbered.order_id = valued.order_id
 
@@ -24,7 +25,8 @@ with
             count(*) as orders,
             {{ money("sum(gross_sales - discount_amount)") }} as sales_before_refunds,
             {{ money("sum(net_sales)") }} as net_sales,
-            {{ money("sum(contribution_margin)") }} as contribution_margin
+            {{ money("sum(contribution_margin)") }} as contribution_margin,
+            {{ money("sum(sales_with_known_cost)") }} as sales_with_known_cost
         from orders
         group by customer_id, purchase_number, order_date
 
@@ -52,6 +54,7 @@ select
     sales_before_refunds,
     net_sales,
     contribution_margin,
+    sales_with_known_cost,
     {{ days_between("first_purchase_date", "purchase_date") }} as days_since_first_purchase,
     {{ days_between("previous_purchase_date", "purchase_date") }} as days_since_previous_purchase,
     {{ days_between("purchase_date", "next_purchase_date") }} as days_to_next_purchase,

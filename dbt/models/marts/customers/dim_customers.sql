@@ -53,6 +53,9 @@ select
     {{ money("coalesce(sales.net_sales, 0)") }} as net_sales,
     {{ money("coalesce(sales.contribution_margin, 0)") }} as contribution_margin,
     {{ money("coalesce(sales.net_sales, 0)") }} as historic_ltv,
+    ltv.predicted_ltv_365_days,
+    ltv.total_ltv_365_days,
+    ltv.p_alive,
     coalesce(states.is_negative_experience, false) as is_negative_experience,
     coalesce(states.is_inactive, false) as is_inactive,
     coalesce(states.is_at_risk, false) as is_at_risk,
@@ -71,3 +74,4 @@ left join buyers on persons.customer_id = buyers.customer_id
 left join states on persons.customer_id = states.customer_id
 left join expected on persons.customer_id = expected.customer_id
 left join sales on persons.customer_id = sales.customer_id
+left join {{ ref("fct_customer_ltv") }} as ltv on persons.customer_id = ltv.customer_id

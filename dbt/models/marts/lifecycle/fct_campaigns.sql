@@ -6,7 +6,17 @@ with
 
     settings as (select * from {{ ref("int_run__settings") }}),
 
-    spend as (select * from {{ ref("int_campaigns__spend") }}),
+    spend as (
+
+        select
+            campaign,
+            month,
+            case when count(distinct channel) = 1 then min(channel) else 'several' end as channel,
+            case when count(*) = count(amount) then sum(amount) end as amount
+        from {{ ref("int_campaigns__spend") }}
+        group by campaign, month
+
+    ),
 
     visits as (
 

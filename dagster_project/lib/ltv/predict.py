@@ -1,0 +1,41 @@
+"""From the histories of a build to its predictions: graded, chosen, fitted, written down."""
+
+from dagster_project.lib.engine import Engine
+from dagster_project.lib.ltv import tables
+from dagster_project.lib.ltv.choice import DEFAULT, incumbents
+from dagster_project.lib.ltv.inputs import read
+from dagster_project.lib.ltv.past import fingerprint, graded, kept
+from dagster_project.lib.ltv.today import predicted
+from dagster_project.lib.settings import Settings
+
+
+def predict(settings: Settings, engine: Engine = Engine.duckdb) -> dict[str, int]:
+    """Writes the tables of raw/ltv anew from the build; returns the rows of each, by name.
+
+    Past cut-offs that are as they were are not graded again. The table of models is emptied first
+    and written last: without it, what a killed run has left counts as nothing.
+    """
+    limits, histories, customers = read(settings, engine)
+    known = kept(settings)
+    past = [
+        known.get(fingerprint(one)) or graded(one)
+        for one in histories
+        if one.repeat_customers >= limits.min_repeat_customers
+    ]
+    served = incumbents([one.by_pair() for one in past])
+    for one, name in zip(past, served, strict=True):
+        for row in one.models:
+            row["is_chosen"] = row["model_name"] == name
+    today = predicted(limits, customers, [DEFAULT, *served][-1], past[-1] if past else None)
+    tables.write(settings, "models", tables.columns("models", []))
+    written = {
+        "backtests": tables.columns("backtests", [row for one in past for row in one.backtests]),
+        "gains": tables.columns("gains", [row for one in past for row in one.gains]),
+        "purchases": today.purchases,
+        "values": today.values,
+        "totals": today.totals,
+        "models": tables.columns(
+            "models", [row for one in past for row in one.models] + today.models
+        ),
+    }
+    return {name: tables.write(settings, name, table) for name, table in written.items()}

@@ -1,0 +1,14 @@
+-- Nothing of a fit for another date, which a build without a fit of its own would find.
+select
+    frequency,
+    recency_days,
+    age_days,
+    p_alive,
+    {% for days in [30, 90, 180, 365] %}
+        probability_of_purchase_{{ days }}_days,
+        expected_purchases_{{ days }}_days,
+        discounted_purchases_{{ days }}_days
+        {%- if not loop.last %},{% endif %}
+    {% endfor %}
+from {{ source("ltv", "purchases") }}
+where as_of_date = (select as_of_date from {{ ref("int_run__settings") }})
