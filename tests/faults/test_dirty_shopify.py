@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.integration.test_shopify import EXPORT
-from tests.shops import contents, rebuild, refresh, rows, settings_of, write_csv
+from tests.shops import contents, rebuild, rows, settings_of, write_csv
 
 DECIMALS = {"EUR": 2, "USD": 2, "GBP": 2, "CHF": 2, "SEK": 2, "PLN": 2}
 DECIMALS |= {"JPY": 0, "KRW": 0, "KWD": 3, "BHD": 3}
@@ -221,7 +221,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     (landing / "regulars.toml").write_text(
         'time_zone = "Europe/Berlin"\nreporting_currency = "EUR"\n', encoding="utf-8"
     )
-    refresh(landing, folder / "warehouse")
+    rebuild(settings_of(landing, folder / "warehouse"))
     return Shop(landing, folder / "warehouse", exports)
 
 
