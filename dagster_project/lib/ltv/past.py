@@ -1,6 +1,6 @@
 """What became of past cut-offs, as rows of raw/ltv.
 
-It is kept beside a fingerprint of the histories and computed anew only where that differs.
+It is kept beside a fingerprint of the histories and rules, and computed anew where that differs.
 """
 
 import hashlib
@@ -8,6 +8,8 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,6 @@ from dagster_project.lib.ltv.grade import Histories, grade
 from dagster_project.lib.ltv.purchases import MBG_NBD, PROCESSES
 from dagster_project.lib.settings import Settings
 
-VERSION = 1  # to be raised when a past cut-off would be graded otherwise
 CANDIDATES = {
     candidate.name: candidate
     for candidate in [*map(Candidate, PROCESSES), Candidate(MBG_NBD, by_cohort=True)]
@@ -50,8 +51,14 @@ class Past:
         return next(rows, None)
 
 
+@cache
+def _rules() -> bytes:
+    """What changes whenever a past cut-off might be graded otherwise: the code of this package."""
+    return b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+
+
 def fingerprint(histories: Histories) -> str:
-    digest = hashlib.sha256(f"{VERSION} {histories.cut_off} {histories.weeks}".encode())
+    digest = hashlib.sha256(_rules() + f"{histories.cut_off} {histories.weeks}".encode())
     for column in (histories.x, histories.t_x, histories.T, histories.actual, histories.customers):
         digest.update(np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()

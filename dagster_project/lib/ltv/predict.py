@@ -6,6 +6,7 @@ from dagster_project.lib.ltv.choice import DEFAULT, incumbents
 from dagster_project.lib.ltv.inputs import read
 from dagster_project.lib.ltv.past import fingerprint, graded, kept
 from dagster_project.lib.ltv.today import predicted
+from dagster_project.lib.progress import say
 from dagster_project.lib.settings import Settings
 
 
@@ -16,12 +17,13 @@ def predict(settings: Settings, engine: Engine = Engine.duckdb) -> dict[str, int
     and written last: without it, what a killed run has left counts as nothing.
     """
     limits, histories, customers = read(settings, engine)
-    known = kept(settings)
-    past = [
-        known.get(fingerprint(one)) or graded(one)
-        for one in histories
-        if one.repeat_customers >= limits.min_repeat_customers
-    ]
+    known, past = kept(settings), []
+    enough = [one for one in histories if one.repeat_customers >= limits.min_repeat_customers]
+    for number, history in enumerate(enough, start=1):
+        if (key := fingerprint(history)) not in known:
+            say(f"grading forecasts from {history.cut_off} ({number} of {len(enough)})")
+            known[key] = graded(history)
+        past.append(known[key])
     served = incumbents([one.by_pair() for one in past])
     for one, name in zip(past, served, strict=True):
         for row in one.models:
