@@ -6,7 +6,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := False
 
-.PHONY: help run test test-long dev lint types format docs clean
+.PHONY: help run test test-long bench dev lint types format docs clean
 
 help: ## Say what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,11 @@ test: .venv/.dev ## Run the whole suite.
 
 test-long: .venv/.dev ## Run the tests that take minutes: more kills, more dates, more dirty files, Dagster in processes of its own.
 	$(BIN)/python -m pytest -m long --numprocesses 2
+
+bench: .venv/.dev ## Run the benchmarks, whose last tables stand in benchmarks/README.md.
+	$(BIN)/python -m benchmarks.run_against_duckdb
+	$(BIN)/python -m benchmarks.ltv_against_lifetimes
+	$(BIN)/python -m benchmarks.ltv_scoring
 
 dev: .venv/.run ## Open Dagster on the same code.
 	DAGSTER_HOME=$(CURDIR)/dagster_home $(BIN)/dg dev
