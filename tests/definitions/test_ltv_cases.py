@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dagster_project.lib.intake.intake import run_intake
 from dagster_project.lib.ltv import predict as predicting
 from dagster_project.lib.settings import Settings
 from tests import shops
@@ -256,16 +257,19 @@ def test_a_run_grades_the_cut_offs_that_changed_and_no_others(
         )
 
 
-def test_a_fit_for_another_date_predicts_nothing(
+def test_a_fit_to_other_files_predicts_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where the models are built again, by hand or on Spark, without a fit between."""
-    built(tmp_path, list(purchases(120, every=40)))
+    bought = list(purchases(120, every=40))
+    built(tmp_path, bought)
+    settings = shop(tmp_path, [*bought, (bought[0][0], LAST, 30.0)])
     monkeypatch.setattr(shops, "predict", lambda _: {})
-    warehouse = rebuild(
-        settings_of(tmp_path / "landing", tmp_path / "warehouse", connectors="files"),
-        as_of=LAST - timedelta(days=1),
+    monkeypatch.setattr(
+        shops, "run_intake", lambda *given, **more: run_intake(*given, **more | {"run_id": "next"})
     )
+    warehouse = rebuild(settings, as_of=LAST)
     query = "select distinct refusal_reason, p_alive, predicted_ltv_30_days from fct_customer_ltv"
-    assert rows(warehouse, query) == [("no model was fitted for this date", None, None)]
+    reason = "no model has been fitted since the files were read"
+    assert rows(warehouse, query) == [(reason, None, None)]
     assert rows(warehouse, "from fct_ltv_forecasts") == []

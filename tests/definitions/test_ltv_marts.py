@@ -25,7 +25,7 @@ FITTERS = {"mbg_nbd": ModifiedBetaGeoFitter, "bg_nbd": BetaGeoFitter}
 PRINTED_BY_FREQUENCY = """
     0.225/0.237 0.523/0.697 1.044/1.393 1.520/1.560 2.164/2.532 2.654/2.947 3.504/3.862 6.157/6.359
 """
-MONTHS = timedelta(days=180)  # of history that a forecast needs, and of the horizon it is graded on
+HALF_YEAR = timedelta(days=180)  # of history before a cut-off, and of the horizon after it
 
 
 @pytest.fixture(scope="module", params=SHOPS)
@@ -266,7 +266,7 @@ def cut_offs(history: History) -> list[date]:
     """Month ends with history before them and the whole horizon behind them."""
     first = min(customer.days[0] for customer in history.customers.values())
     ends = [month - timedelta(days=1) for month in history.months]
-    return [end for end in ends if first + MONTHS <= end <= history.as_of - MONTHS]
+    return [end for end in ends if first + HALF_YEAR <= end <= history.as_of - HALF_YEAR]
 
 
 @pytest.mark.parametrize("name", ["demo", "olist", "online_retail"])
@@ -288,7 +288,7 @@ def test_backtests_hold_forecasts_against_what_was_bought(
             continue
         for who, number in known.items():
             days = history.customers[who].days
-            later = bisect_right(days, end + MONTHS) - number
+            later = bisect_right(days, end + HALF_YEAR) - number
             age = (end - days[0]).days
             rate = (number - 1) / age * 180 if age else 0
             for bucket in ("all", f"{number - 1}" if number <= 7 else "7+"):

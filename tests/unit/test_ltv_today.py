@@ -104,10 +104,10 @@ def test_the_limits_of_a_shop() -> None:
         (2, 101, "the first purchase was 100 days ago; predictions begin at 101"),
     ):
         first = date(2024, 3, 22)
-        limits = Limits(AS_OF, first, 180, days, repeat_customers, 0.0)
+        limits = Limits("test", AS_OF, first, 180, days, repeat_customers, 0.0)
         with pytest.raises(today.NoFit, match=said):
             today._require_enough(limits, few)
-    today._require_enough(Limits(AS_OF, date(2024, 3, 22), 180, 100, 2, 0.0), few)
+    today._require_enough(Limits("test", AS_OF, date(2024, 3, 22), 180, 100, 2, 0.0), few)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ HISTORY = ("cohort_month", "channel", "x", "t_x", "T")
 class Limits:
     """Settings of the run that decide about predictions, and how long the shop has sold."""
 
+    run_id: str
     as_of: date
     first_purchase: date | None
     backtest_days: int
@@ -99,6 +100,7 @@ def read(
         row = connection.execute(
             """
             select
+                run_id,
                 as_of_date,
                 (select min(purchase_date) from intermediate.int_purchases__occasions),
                 ltv_backtest_days,

@@ -1,5 +1,8 @@
 """From the histories of a build to its predictions: graded, chosen, fitted, written down."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from dagster_project.lib.engine import Engine
 from dagster_project.lib.ltv import tables
 from dagster_project.lib.ltv.choice import DEFAULT, incumbents
@@ -33,11 +36,17 @@ def predict(settings: Settings, engine: Engine = Engine.duckdb) -> dict[str, int
     written = {
         "backtests": tables.columns("backtests", [row for one in past for row in one.backtests]),
         "gains": tables.columns("gains", [row for one in past for row in one.gains]),
-        "purchases": today.purchases,
-        "values": today.values,
-        "totals": today.totals,
+        "purchases": _stamped(limits.run_id, today.purchases),
+        "values": _stamped(limits.run_id, today.values),
+        "totals": _stamped(limits.run_id, today.totals),
         "models": tables.columns(
             "models", [row for one in past for row in one.models] + today.models
         ),
     }
     return {name: tables.write(settings, name, table) for name, table in written.items()}
+
+
+def _stamped(run_id: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    """With the intake that the predictions belong to, for the models ask for those of their own."""
+    rows = max(map(len, table.values()))
+    return {**table, "run_id": [run_id] * rows}

@@ -186,17 +186,14 @@ class Purchases:
 
         As many events must come as n purchases need, and he must stay after the first n - 1.
         """
-        n, x, t_x, T = np.broadcast_arrays(n, x, t_x, T)
-        chance, some, k = np.ones(n.shape), n > 0, self.process.stages
-        n, x, t_x, T = n[some], x[some], t_x[some], T[some]
-        stays = self._stays(x, n - 1)
+        n, k = np.asarray(n), self.process.stages
+        stays = self._stays(x, np.maximum(n - 1, 0))
 
         def if_alive(stage: int) -> Floats:
-            return stays * _at_least(k * n - stage, *self._events(x, T, h, stage))
+            return stays * _at_least(np.maximum(k * n - stage, 1), *self._events(x, T, h, stage))
 
-        alive = self._over_stages(x, t_x, T, if_alive)
-        chance[some] = np.minimum(alive, 1.0)  # weights of stages may sum to 1 + 2e-16
-        return chance
+        some = np.minimum(self._over_stages(x, t_x, T, if_alive), 1.0)  # weights sum to 1 + 2e-16
+        return np.where(n > 0, some, 1.0)
 
     def probability(self, n: Numbers, x: Numbers, t_x: Numbers, T: Numbers, h: float) -> Floats:
         """P(n purchases in (T, T + h]); of a new customer [BG] eq. (8).

@@ -45,7 +45,7 @@ LTV_COLUMNS: dict[str, dict[str, str]] = {
         "fingerprint": "varchar",
     },
     "purchases": {
-        "as_of_date": "date",
+        "run_id": "varchar",
         **dict.fromkeys(("frequency", "recency_days", "age_days"), "bigint"),
         "p_alive": "double",
         **{
@@ -59,12 +59,12 @@ LTV_COLUMNS: dict[str, dict[str, str]] = {
         },
     },
     "values": {
-        "as_of_date": "date",
+        "run_id": "varchar",
         "valued_repeats": "bigint",
         **dict.fromkeys(("p", "q", "gamma", "largest_repeat_sales"), "double"),
     },
     "totals": {
-        "as_of_date": "date",
+        "run_id": "varchar",
         "cohort_month": "date",
         "acquisition_channel": "varchar",
         "until_date": "date",

@@ -162,8 +162,7 @@ def _values(fit: Fit[Spend], customers: Customers) -> Mapping[str, Any]:
     columns: dict[str, Any] = {
         name: np.full(x_m.size, value) for name, value in fit.model.parameters.items()
     }
-    columns |= {"valued_repeats": x_m, "largest_repeat_sales": _largest_sums(fit, x_m)}
-    return columns | {"as_of_date": [customers.as_of] * x_m.size}
+    return columns | {"valued_repeats": x_m, "largest_repeat_sales": _largest_sums(fit, x_m)}
 
 
 def _purchases(fits: Fits, customers: Customers, rate: float) -> Mapping[str, Any]:
@@ -172,7 +171,6 @@ def _purchases(fits: Fits, customers: Customers, rate: float) -> Mapping[str, An
         column: np.empty(x.size) for column in tables.LTV_COLUMNS["purchases"]
     }
     columns |= {"frequency": x, "recency_days": t_x, "age_days": T}
-    columns["as_of_date"] = [customers.as_of] * x.size
     for fit, chosen in fits.parts(cohort_of(customers.as_of, T / WEEK)):
         history = x[chosen], t_x[chosen] / WEEK, T[chosen] / WEEK
         model = fit.model
@@ -210,7 +208,6 @@ def _totals(fits: Fits, spend: Fit[Spend] | None, customers: Customers) -> Mappi
         purchases = total_purchases(prospects, customers.customers, index)
         unknown = Totals(*np.full((3, len(names)), np.nan))
         sales = total_value(prospects, worth, index) if worth else unknown
-        table["as_of_date"] += [customers.as_of] * len(names)
         table["cohort_month"] += [month for month, _ in names]
         table["acquisition_channel"] += [channel for _, channel in names]
         table["until_date"] += [until] * len(names)

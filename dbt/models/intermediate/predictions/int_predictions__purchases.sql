@@ -1,4 +1,4 @@
--- Nothing of a fit for another date, which a build without a fit of its own would find.
+-- Nothing of a fit to another intake, which a build without a fit of its own would find.
 select
     frequency,
     recency_days,
@@ -11,4 +11,4 @@ select
         {%- if not loop.last %},{% endif %}
     {% endfor %}
 from {{ source("ltv", "purchases") }}
-where as_of_date = (select as_of_date from {{ ref("int_run__settings") }})
+where run_id = (select run_id from {{ ref("int_run__settings") }})

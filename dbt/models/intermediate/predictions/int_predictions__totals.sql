@@ -1,4 +1,4 @@
--- Nothing of a fit for another date, which a build without a fit of its own would find.
+-- Nothing of a fit to another intake, which a build without a fit of its own would find.
 select
     cohort_month,
     acquisition_channel,
@@ -10,4 +10,4 @@ select
     expected_sales_lower,
     expected_sales_upper
 from {{ source("ltv", "totals") }}
-where as_of_date = (select as_of_date from {{ ref("int_run__settings") }})
+where run_id = (select run_id from {{ ref("int_run__settings") }})

@@ -76,8 +76,8 @@ with
                     then 'repeat purchases worth more than the model of value can explain'
                     when shares.kept_share is null
                     then 'no value is predicted: as much was given back as was sold'
-                    when purchase_models.model_name is null
-                    then 'no model was fitted for this date'
+                    when purchases.frequency is null
+                    then 'no model has been fitted since the files were read'
                 end
             ) as refusal_reason
         from worth as customers
