@@ -16,12 +16,14 @@ from tests.shops import REAL_DATA, rebuild, refresh, settings_of
 
 SHARING = (
     "tests/reference/",
+    "tests/definitions/test_category_affinities.py",
     "tests/definitions/test_demo_marts.py",
     "tests/definitions/test_identity.py",
     "tests/definitions/test_lapse_thresholds.py",
     "tests/definitions/test_lifecycle_marts.py",
     "tests/definitions/test_ltv_marts.py",
     "tests/definitions/test_planted.py",
+    "tests/definitions/test_repeat_rates.py",
     "tests/integration/test_every_expectation_fails_once.py",
     "tests/integration/test_reruns.py::test_a_second_run_changes_nothing_but_the_generation",
     "tests/integration/test_reruns.py::test_build_and_log_are_for_their_owner_only",
@@ -33,6 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
         prepare_manifest()
     elif not hasattr(sys.modules["__main__"], "__file__"):
         sys.modules["__main__"].__file__ = __file__  # PySpark takes a process without for doctests
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The file that takes longest by itself comes first: at the end a process would wait for it."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/integration/test_spark.py"))
 
 
 class SharedWarehouses(LoadScopeScheduling):

@@ -3,7 +3,8 @@
 `refresh` is the product's own command in a process of its own. `rebuild_by_dbt` runs the same
 intake, dbt models and publication in this process, without Dagster and checks. `rebuild` does so
 from nothing and executes by itself what dbt has compiled: it takes two seconds, for tests that need
-many builds and not what dbt keeps from one to the next.
+many builds and not what dbt keeps from one to the next; with `marts`, no model but those that these
+are made of, for shops that are too large to know all about them.
 """
 
 import csv
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from graphlib import TopologicalSorter
@@ -25,7 +27,7 @@ from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_decoder
 
-from dagster_project.lib.dbt import as_of_date
+from dagster_project.lib.dbt import MANIFEST_FILE, as_of_date, prepare_manifest
 from dagster_project.lib.intake.intake import run_intake
 from dagster_project.lib.ltv.predict import predict
 from dagster_project.lib.publish.generations import publish
@@ -68,12 +70,19 @@ def refresh(
 
 
 @cache
-def _manifest() -> Any:
-    folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
-    with tempfile.TemporaryDirectory() as own:  # the project's manifest may be read meanwhile
-        outputs = ["--target-path", own, "--log-path", own]
-        parsed = dbtRunner().invoke(["--quiet", "parse", *folders, *outputs]).result
-        return parsed.to_msgpack(extended_mashumaro_encoder)
+def _parsed(command: str) -> bytes:
+    """The project as dbt has parsed it; but for the command `test` without its tests, of which
+    there are more than models: dbt would weigh them in its graph only to leave them out."""
+    prepare_manifest()
+    parsed = MANIFEST_FILE.with_name("partial_parse.msgpack").read_bytes()
+    if command == "test":
+        return parsed
+    manifest = Manifest.from_msgpack(parsed, decoder=extended_mashumuro_decoder)
+    for name in [name for name in manifest.nodes if name.startswith("test.")]:
+        del manifest.nodes[name]
+    manifest.unit_tests.clear()
+    without_tests: bytes = manifest.to_msgpack(extended_mashumaro_encoder)
+    return without_tests
 
 
 def settings_of(landing: Path, warehouse: Path, **given: Any) -> Settings:
@@ -84,26 +93,48 @@ def rebuild_by_dbt(settings: Settings, *, as_of: date | None = None) -> Settings
     """Intake, dbt and publication in this process; returns the settings, for `rows`."""
     run_intake(settings, as_of=as_of, run_id="test")
     keep_previous(settings)
-    without_tests = ("--exclude-resource-type", "test", "unit_test")
-    dbt(settings, "build", "--exclude", *AFTER_THE_FIT, *without_tests)
+    dbt(settings, "build", "--exclude", *AFTER_THE_FIT)
     predict(settings)
-    dbt(settings, "build", "--select", *AFTER_THE_FIT, *without_tests)
+    dbt(settings, "build", "--select", *AFTER_THE_FIT)
     publish(settings, run_id="test", as_of=as_of_date(settings))
     return settings
 
 
-def rebuild(settings: Settings, *, as_of: date | None = None) -> Settings:
-    """The same, of an empty build and by the compiled SQL of each model."""
+def rebuild(
+    settings: Settings,
+    *,
+    as_of: date | None = None,
+    on_seeds: Iterable[str] = (),
+    marts: Sequence[str] = (),
+) -> Settings:
+    """The same, of an empty build and by the compiled SQL of each model; before them by statements
+    that change the seeds. If some marts are given, of these alone and without predictions."""
     run_intake(settings, as_of=as_of, run_id="test")
     keep_previous(settings)
-    seeds, before, after = _compiled()
+    seeds, models = _compiled()
     settings.build_file.unlink(missing_ok=True)
     settings.build_file.write_bytes(seeds)
-    _execute(settings, before)
-    predict(settings)
-    _execute(settings, after)
+    _execute(settings, on_seeds)
+    if marts:
+        _execute(settings, _statements(_made_of(marts, models)))
+    else:
+        _execute(settings, _statements(model for model in models if not model.is_after_the_fit))
+        predict(settings)
+        _execute(settings, _statements(model for model in models if model.is_after_the_fit))
     publish(settings, run_id="test", as_of=as_of_date(settings))
     return settings
+
+
+@dataclass(frozen=True)
+class _Model:
+    name: str
+    parents: frozenset[str]
+    statement: str | None  # that builds it, if it is not part of those of others
+    is_after_the_fit: bool
+
+
+def _statements(models: Iterable[_Model]) -> list[str]:
+    return [model.statement for model in models if model.statement]
 
 
 def _execute(settings: Settings, statements: Iterable[str]) -> None:
@@ -114,45 +145,59 @@ def _execute(settings: Settings, statements: Iterable[str]) -> None:
             connection.execute(statement)
 
 
+def _made_of(marts: Sequence[str], models: Sequence[_Model]) -> list[_Model]:
+    """Those models and what they read, in order."""
+    needed = {*marts, "int_intake__files"}  # which the date of the build is read with
+    for model in reversed(models):
+        if model.name in needed:
+            needed |= model.parents
+    return [model for model in models if model.name in needed]
+
+
 @cache
-def _compiled() -> tuple[bytes, list[str], list[str]]:
-    """A database file that holds the seeds; the statements that build the models on it, those
-    before the fit and those after it."""
+def _compiled() -> tuple[bytes, list[_Model]]:
+    """A database file that holds the seeds and schemas; the models to build on it, in order."""
     with tempfile.TemporaryDirectory() as own:
         settings = settings_of(Path(own), Path(own))
         settings.build_dir.mkdir()
         dbt(settings, "seed")
         results = dbt(settings, "compile", "--full-refresh", "--select", "resource_type:model")
+        nodes = {result.node.unique_id: result.node for result in results}
+        with duckdb.connect(str(settings.build_file)) as connection:
+            for schema in {node.schema for node in nodes.values()}:
+                connection.execute(f"create schema if not exists {schema}")
         seeds = settings.build_file.read_bytes()
-    models = {result.node.unique_id: result.node for result in results}
-    parents = {name: models.keys() & set(model.depends_on_nodes) for name, model in models.items()}
-    ordered = [models[name] for name in TopologicalSorter(parents).static_order()]
+    parents = {name: nodes.keys() & set(node.depends_on_nodes) for name, node in nodes.items()}
     kinds = {"table": "table", "incremental": "table", "view": "view"}
-    statements: dict[bool, list[str]] = {False: [], True: []}
-    for schema in sorted({model.schema for model in ordered}):
-        statements[False].append(f"create schema if not exists {schema}")
-    for model in ordered:
-        if model.config.materialized in kinds:
-            statements["predictions" in model.fqn or "marts" in model.fqn].append(
-                f"create {kinds[model.config.materialized]} {model.relation_name} as"
-                f" select {', '.join(model.columns) if model.contract.enforced else '*'}"
-                f" from ({model.compiled_code}\n)"
-            )
-    return seeds, statements[False], statements[True]
+    models = []
+    for name in TopologicalSorter(parents).static_order():
+        node, statement = nodes[name], None
+        if kind := kinds.get(node.config.materialized):
+            columns = ", ".join(node.columns) if node.contract.enforced else "*"
+            statement = f"create {kind} {node.relation_name} as select {columns}"
+            statement += f" from ({node.compiled_code}\n)"
+        read = frozenset(nodes[parent].name for parent in parents[name])
+        is_after = "predictions" in node.fqn or "marts" in node.fqn
+        models.append(_Model(node.name, read, statement, is_after))
+    return seeds, models
 
 
-def dbt(settings: Settings, *arguments: str) -> list[Any]:
-    """A dbt command on the build of a warehouse, which must succeed; its result for each node."""
+def dbt(settings: Settings, command: str, *arguments: str) -> list[Any]:
+    """A dbt command on the build of a warehouse, which must succeed; its result for each node.
+
+    `build` builds, and `test` tests.
+    """
     target = str(settings.build_dir / "dbt" / "test")
     folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
-    outputs = ["--target-path", target, "--no-write-json", "--log-level-file", "none"]
+    silent = ["--log-level", "none", "--log-level-file", "none"]
+    outputs = ["--target-path", target, "--no-write-json", *silent]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REGULARS_WAREHOUSE", str(settings.warehouse))
         # With a manifest in hand dbt does not parse again; it leaves what it compiled in it.
-        manifest = Manifest.from_msgpack(_manifest(), decoder=extended_mashumuro_decoder)
+        manifest = Manifest.from_msgpack(_parsed(command), decoder=extended_mashumuro_decoder)
         manifest.build_flat_graph()
         runner = dbtRunner(manifest=manifest)
-        result = runner.invoke(["--quiet", *arguments, *folders, *outputs])
+        result = runner.invoke([command, *arguments, *folders, *outputs])
         DuckDBConnectionManager.close_all_connections()
     failed = [
         f"{outcome.node.name}: {outcome.message}"

@@ -17,9 +17,9 @@ select
     (select coalesce(sum(net_sales_by_order_date), 0) from fct_sales_daily) as net_sales,
     (select count(*) from dim_customers where purchase_count > 1) as repeat_customers,
     (
-        select sum(repurchased) / nullif(sum(mature_customers), 0)
+        select repurchase_rate
         from fct_repurchase_rates
-        where dimension_name = 'all' and window_days = 90
+        where dimension_name = 'all' and cohort_month is null and window_days = 90
     ) as repurchase_rate_90_days,
     (
         select cast(sum(net_sales) / nullif(sum(mature_customers), 0) as decimal(18, 2))

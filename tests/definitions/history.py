@@ -10,7 +10,6 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -162,41 +161,6 @@ def growth_accounting(history: History) -> Figures:
     return figures
 
 
-def repurchase_rates(history: History) -> Figures:
-    """(cohort month, window) -> customers, mature, repurchased, rate"""
-    counts: dict[tuple[date, int], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for customer in history.customers.values():
-        for window in WINDOWS:
-            cell = counts[customer.cohort, window]
-            first, *later = customer.days
-            last_day = first + timedelta(days=window)
-            cell[0] += 1
-            if last_day <= history.as_of:
-                cell[1] += 1
-                cell[2] += any(day <= last_day for day in later)
-    return {key: (*cell, share(cell[2], cell[1])) for key, cell in counts.items()}
-
-
-def next_purchase_rates(history: History) -> Figures:
-    """(purchase number) -> reached, continued, naive rate, median days"""
-    reached: dict[int, int] = defaultdict(int)
-    gaps: dict[int, list[int]] = defaultdict(list)
-    for customer in history.customers.values():
-        for number, day in enumerate(customer.days, start=1):
-            reached[number] += 1
-            if number < len(customer.days):
-                gaps[number].append((customer.days[number] - day).days)
-    return {
-        (number,): (
-            count,
-            len(gaps[number]),
-            share(len(gaps[number]), count),
-            float(median(gaps[number])) if gaps[number] else None,
-        )
-        for number, count in reached.items()
-    }
-
-
 def purchase_gaps(history: History, follow_up_days: int = 180) -> Figures:
     """(purchase number) -> gaps, mean, percentiles 50, 80, 90, 95"""
     gaps: dict[int, list[int]] = defaultdict(list)
@@ -246,6 +210,10 @@ def retention_cohorts(history: History) -> Figures:
                 share(still, len(customers)),
                 orders[since],
                 sales[cohort, month][0],
+                share(orders[since], orders[0]) if complete else None,
+                share(sales[cohort, month][0], max(sales[cohort, cohort][0], NOTHING))
+                if complete
+                else None,
                 complete,
             )
     return figures
@@ -339,7 +307,7 @@ def repeat_revenue_monthly(history: History) -> Figures:
     return {
         (month,): (
             *sums[month],
-            share(sums[month][1], sums[month][0]),
+            share(sums[month][1], max(sums[month][0], NOTHING)),
             len(buyers[month]),
             len(returning[month]),
             share(len(returning[month]), len(buyers[month])),

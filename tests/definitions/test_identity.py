@@ -6,10 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from dagster_project.lib.dbt import as_of_date
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.intake.placeholders import write_placeholders
-from dagster_project.lib.publish.generations import publish
 from dagster_project.lib.settings import Settings
 from tests.definitions.demo_files import DemoFiles
 from tests.shops import contents, dbt, rebuild, rows, settings_of, write_csv
@@ -97,16 +95,9 @@ def persons(settings: Settings) -> dict[str, str | None]:
 
 def decide(settings: Settings, *decisions: tuple[str, str, str]) -> None:
     """Publishes with these rows in the seed identity_overrides."""
-    with duckdb.connect(str(settings.build_file)) as connection:
-        connection.execute("truncate seeds.identity_overrides")
-        for row in decisions:
-            connection.execute(
-                "insert into seeds.identity_overrides"
-                " values (?, ?, ?, date '2024-07-01', 'known to the shop')",
-                row,
-            )
-    dbt(settings, "build", "--exclude-resource-type", "seed", "test", "unit_test")
-    publish(settings, run_id="test", as_of=as_of_date(settings))
+    lines = [(*decision, "2024-07-01", "known to the shop") for decision in decisions]
+    insert = "insert into seeds.identity_overrides values"
+    rebuild(settings, on_seeds=[f"{insert} {line}" for line in lines])
 
 
 def test_persons_of_addresses_caps_and_placeholders(family: Settings) -> None:

@@ -2,33 +2,29 @@
 the models, its orders end at as_of, and what they did afterwards is held against the marts."""
 
 import json
-from datetime import date
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from lifetimes import GammaGammaFitter, ModifiedBetaGeoFitter
 
-from dagster_project.lib.ltv.purchases import MBG_NBD, Purchases
 from dagster_project.lib.ltv.spend import Spend
 from dagster_project.lib.publish.query import connect_published
+from tests.constant_shop import AS_OF, BEHAVIOUR, write_orders
 from tests.histories import Array, Lives, lives
 from tests.shops import rebuild, settings_of
 
-AS_OF = date(2025, 12, 31)
 CUSTOMERS, SEED, DAYS, HORIZON = 100_000, 5, 730, 365
-PURCHASES, SPEND = Purchases(MBG_NBD, 0.8, 100.0, 0.7, 2.5), Spend(6.0, 4.0, 150.0)
+SPEND = Spend(6.0, 4.0, 150.0)
 
 pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
 def shop() -> Lives:
-    return lives(PURCHASES, CUSTOMERS, SEED, DAYS, HORIZON, SPEND)
+    return lives(BEHAVIOUR, CUSTOMERS, SEED, DAYS, HORIZON, SPEND)
 
 
 @pytest.fixture(scope="module")
@@ -39,30 +35,6 @@ def published(shop: Lives, tmp_path_factory: pytest.TempPathFactory) -> Any:
     settings = rebuild(settings_of(folder / "landing", folder / "warehouse"), as_of=AS_OF)
     with connect_published(settings) as connection:
         yield connection
-
-
-def write_orders(folder: Path, shop: Lives) -> None:
-    """The first order of each customer and the others, none after the end of as_of."""
-    known = shop.when <= shop.age[shop.who]
-    who = np.concatenate([np.arange(CUSTOMERS), shop.who[known]])
-    ago = np.concatenate([shop.age, (shop.age[shop.who] - shop.when)[known]])
-    value = np.concatenate([shop.first_value, shop.value[known]])
-    folder.mkdir(parents=True)
-    with duckdb.connect() as connection:
-        connection.register("orders", pa.table({"who": who, "ago": ago, "value": value}))
-        connection.execute(
-            f"""
-            copy (
-                select
-                    row_number() over (order by ago desc)::varchar as order_id,
-                    'c' || who as customer_id,
-                    timestamp '{AS_OF}' + interval 1 day
-                    - to_microseconds(1 + cast(ago * 86400e6 as bigint)) as ordered_at,
-                    cast(value as decimal(18, 2)) as merchandise_amount
-                from orders
-            ) to '{folder / "orders.parquet"}' (format parquet)
-            """
-        )
 
 
 def afterwards(shop: Lives, days: int) -> tuple[Array, float]:
@@ -81,7 +53,7 @@ def expected_of_the_truth(shop: Lives, days: int) -> tuple[float, float]:
     t_x, m = np.zeros(CUSTOMERS), np.bincount(shop.who[known], shop.value[known], CUSTOMERS)
     np.maximum.at(t_x, shop.who[known], shop.when[known])
     purchases, value = ModifiedBetaGeoFitter(), GammaGammaFitter()
-    purchases.params_ = pd.Series(PURCHASES.parameters)
+    purchases.params_ = pd.Series(BEHAVIOUR.parameters)
     value.params_ = pd.Series({"p": SPEND.p, "q": SPEND.q, "v": SPEND.gamma})
     expected = purchases.conditional_expected_number_of_purchases_up_to_time(days, x, t_x, shop.age)
     each = value.conditional_expected_average_profit(x, m / np.maximum(x, 1))

@@ -176,8 +176,7 @@ def test_an_order_in_a_currency_without_a_rate_fails_a_critical_check(tmp_path: 
         reporting_currency="EUR",
     )
     run_intake(settings, as_of=None, run_id="test")
-    without_tests = ("--exclude-resource-type", "test", "unit_test")
-    dbt(settings, "build", "--select", "+int_orders__dated", "currencies", *without_tests)
+    dbt(settings, "build", "--select", "+int_orders__dated", "currencies")
     message = failure_message(run_checks(settings, "intermediate", "test", ["int_orders__dated"]))
     head, failing = failing_rows(message)
     assert head.startswith("intermediate.int_orders__dated: ")

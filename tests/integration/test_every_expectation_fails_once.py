@@ -165,6 +165,9 @@ FAULTS = {
         " from (from intermediate.int_order_lines__priced where line_type = 'postage' limit 1)"
         " as line where refund_id = (select min(refund_id) from {table})"
     ),
+    "marts.dim_customers.the_next_purchase_follows_the_last": one_row(
+        "next_purchase_due_date = last_purchase_date - 1", "next_purchase_due_date is not null"
+    ),
     "marts.dim_customers.expect_table_row_count_to_be_between": NO_ROWS,
     "marts.dim_customers.occasions_consist_of_orders": one_row("purchase_count = order_count + 1"),
     "marts.dim_customers.no_customer_is_half_the_shop": one_row(
@@ -208,6 +211,18 @@ FAULTS = {
         "delete from {table}; "
         + new_rows(200, cart_id="range", status="if(range < 191, 'ordered', 'abandoned')")
     ),
+    "marts.fct_category_breadth.expect_column_values_to_be_between.first_categories": one_row(
+        "first_categories = 0"
+    ),
+    "marts.fct_category_affinities.a_pair_is_part_of_its_categories": one_row(
+        "customers = first_customers + 1, second_customers = first_customers + 1"
+    ),
+    "marts.fct_category_affinities.the_lower_bound_stays_below_the_lift": one_row(
+        "lift_lower = lift + 0.01"
+    ),
+    "marts.fct_category_affinities.adjusted_for_many_tests_a_pair_looks_more_like_chance": one_row(
+        "q_value = p_value - 0.01", "q_value > 0.01"
+    ),
     "marts.fct_discarded_events"
     ".expect_compound_columns_to_be_unique.event_date+source_name+discard_reason": new_rows(
         2, event_date="date '2024-03-01'", source_name="'files'", discard_reason="'duplicate'"
@@ -215,6 +230,16 @@ FAULTS = {
     "marts.fct_discarded_events.expect_column_values_to_be_between.events": new_rows(events="0"),
     "marts.fct_discarded_events.no_day_is_full_of_bots": new_rows(
         event_date="date '1999-03-01'", discard_reason="'bot_rate'", events="600001"
+    ),
+    "marts.fct_discount_comparison"
+    ".expect_compound_columns_to_be_unique.cohort_month+acquisition_channel+window_days": (
+        "insert into {table} from {table} where cohort_month is not null limit 1"
+    ),
+    "marts.fct_discount_comparison.every_stratum_is_compared_or_dropped": one_row(
+        "dropped_strata = dropped_strata + 1", "cohort_month is null"
+    ),
+    "marts.fct_discount_comparison.bounds_hold_the_difference": one_row(
+        "rate_difference_upper = 1.01", "rate_difference is not null"
     ),
     "marts.fct_funnel_daily"
     ".expect_compound_columns_to_be_unique.session_date+channel+campaign+device": new_rows(
@@ -278,11 +303,15 @@ FAULTS = {
     "marts.fct_next_purchase_rates.reached_is_continued_before": one_row(
         "reached = reached - 1", "purchase_number = 2"
     ),
+    "marts.fct_next_purchase_rates.bounds_hold_the_corrected_rates": one_row(
+        "km_365_days_rate = km_365_days_rate_lower - 0.001", "km_365_days_rate > 0"
+    ),
     "marts.fct_orders.expect_table_row_count_to_be_between": NO_ROWS,
     "marts.fct_orders.no_order_is_a_thousand_orders": one_row(
         "gross_sales = 1001 * (select median(gross_sales) from {table} where is_valid)", "is_valid"
     ),
     "marts.fct_purchase_gaps.percentiles_rise": one_row("p50_days = p95_days + 1"),
+    "marts.fct_rate_definitions.rates_are_shares": one_row("value = 1.01"),
     "marts.fct_value_concentration.the_best_come_first": one_row(
         "net_sales = 0", "top_percent = 5"
     ),
@@ -310,8 +339,18 @@ FAULTS = {
     "marts.fct_repurchase_rates.expect_column_values_to_be_between.repurchase_rate": one_row(
         "repurchase_rate = 1.01"
     ),
+    "marts.fct_repurchase_rates.expect_compound_columns_to_be_unique"
+    ".dimension_name+dimension_value+cohort_month+window_days": (
+        "insert into {table} from {table} where cohort_month is not null limit 1"
+    ),
     "marts.fct_repurchase_rates.parts_stay_below_the_whole": one_row(
         "repurchased = mature_customers + 1"
+    ),
+    "marts.fct_repurchase_rates.bounds_hold_the_corrected_rate": one_row(
+        "km_repurchase_rate = km_repurchase_rate_upper + 0.001", "km_repurchase_rate > 0"
+    ),
+    "marts.fct_repurchase_rates.months_add_up_to_all": one_row(
+        "customers = customers + 1", "cohort_month is null"
     ),
     "marts.fct_restatements"
     ".expect_compound_columns_to_be_unique.restated_at+metric+period_start+customer_id": new_rows(
@@ -332,6 +371,9 @@ FAULTS = {
     ),
     "marts.fct_retention_cohorts.expect_column_values_to_be_between.retention_from_month": one_row(
         "retention_from_month = 1.01"
+    ),
+    "marts.fct_retention_cohorts.later_months_are_compared_with_the_first": one_row(
+        "net_sales_retention = 0.99", "month_since = 0"
     ),
     "marts.fct_retention_cohorts.everybody_is_active_at_first": one_row(
         "active_in_month = customers - 1", "month_since = 0"

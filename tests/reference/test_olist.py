@@ -95,11 +95,16 @@ def test_the_other_marts_say_the_same_of_the_own_rule(olist: Path) -> None:
         olist,
         """
         select reached, continued, median_days
-        from fct_next_purchase_rates where purchase_number <= 2 order by purchase_number
+        from fct_next_purchase_rates
+        where dimension_name = 'all' and purchase_number <= 2 order by purchase_number
         """,
     )[0] == (94_983, 2_064, 74)
     assert rows(
-        olist, "select reached, continued from fct_next_purchase_rates where purchase_number = 2"
+        olist,
+        """
+        select reached, continued from fct_next_purchase_rates
+        where dimension_name = 'all' and purchase_number = 2
+        """,
     ) == [(2_064, 156)]
     assert rows(
         olist, "select sum(new_customers) from fct_growth_accounting where period_type = 'month'"

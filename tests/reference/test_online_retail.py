@@ -3,6 +3,7 @@
 import csv
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
@@ -143,3 +144,25 @@ def test_lines_without_a_customer_count_in_sales_and_not_in_customers(
 
     assert total - of_customers == unknown
     assert rows(online_retail, "select count(*) from dim_customers") == [(4_372,)]
+
+
+def test_cohorts_that_nobody_could_follow_so_long_have_no_corrected_rate(
+    online_retail: Path,
+) -> None:
+    """The last order is of 2011-12-09: of November only the first nine days had 30 days or more."""
+    got = rows(
+        online_retail,
+        """
+        select cohort_month, window_days, mature_customers, km_repurchase_rate is not null
+        from fct_repurchase_rates where dimension_name = 'all' and cohort_month is not null
+        """,
+    )
+    last_day = date(2011, 12, 9)
+    assert len(got) == 13 * 5
+    for month, window, mature, is_shown in got:
+        assert is_shown == (mature >= 10)
+        if month + timedelta(days=window) > last_day:
+            assert (mature, is_shown) == (0, False), (month, window)
+    empty = {(month, window) for month, window, _, is_shown in got if not is_shown}
+    assert {(date(2011, 12, 1), 30), (date(2011, 11, 1), 60), (date(2011, 1, 1), 365)} <= empty
+    assert (date(2011, 11, 1), 30) not in empty

@@ -87,11 +87,16 @@ def test_only_these_columns_of_a_grain_may_be_empty() -> None:
         if (test := grain_test(model)).get("may_be_empty")
     }
     assert found == {
+        "fct_discount_comparison": {"cohort_month"},  # all strata together
         "fct_reconciliation": {"currency"},  # records have none
+        "fct_repurchase_rates": {"cohort_month"},  # all months together
         "fct_restatements": {"customer_id"},  # figures are of the shop
         "int_identity__links": {"source_name"},  # only cookies have one
         "int_identity__mentions": {"account_id", "email_hash"},  # either may be unknown
         "int_predictions__totals": {"cohort_month", "acquisition_channel"},  # of the shop
+        "int_repeat__follow_ups": {"cohort_month", "days_to_next_purchase"},  # none has come
+        "int_repeat__life_tables": {"cohort_month"},
+        "int_repeat__rates": {"cohort_month"},
         "int_restatements__listed": {"customer_id"},
     }
 

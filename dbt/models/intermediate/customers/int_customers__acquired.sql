@@ -1,10 +1,18 @@
--- One row per buyer. The channel is the one delivered with the account, else that of the first
--- valid order.
+-- One row per buyer. The channel is the one delivered with the account, if that was opened by the
+-- day of the first purchase, else that of the first valid order: what is learned of a buyer because
+-- he came back must not say how he came.
 with
 
     purchases as (select * from {{ ref("int_purchases__occasions") }}),
 
-    persons as (select * from {{ ref("int_identity__customers") }}),
+    persons as (
+
+        select
+            persons.*, {{ shop_date("persons.created_at", "settings.time_zone") }} as created_date
+        from {{ ref("int_identity__customers") }} as persons
+        cross join {{ ref("int_run__settings") }} as settings
+
+    ),
 
     first_orders as (
 
@@ -43,4 +51,8 @@ select
     {{ month_start("first_purchases.first_purchase_date") }} as cohort_month
 from first_purchases
 inner join first_orders on first_purchases.customer_id = first_orders.customer_id
-left join persons on first_purchases.customer_id = persons.customer_id
+left join
+    persons
+    on first_purchases.customer_id = persons.customer_id
+    and coalesce(persons.created_date, first_purchases.first_purchase_date)
+    <= first_purchases.first_purchase_date

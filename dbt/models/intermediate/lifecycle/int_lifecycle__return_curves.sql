@@ -156,29 +156,8 @@ select
     silent_days,
     at_risk,
     returned,
-    case
-        when max(case when returned = at_risk and at_risk > 0 then 1 else 0 end) over curve = 1
-        then 0
-        else
-            exp(
-                sum(
-                    case
-                        when returned < at_risk
-                        then ln(1 - cast(returned as double) / cast(at_risk as double))
-                        else 0
-                    end
-                ) over curve
-            )
-    end as survival,
-    sum(
-        case
-            when returned < at_risk
-            then
-                cast(returned as double)
-                / (cast(at_risk as double) * cast(at_risk - returned as double))
-            else 0
-        end
-    ) over curve as hazard_variance,
+    {{ survival() }} as survival,
+    {{ hazard_variance() }} as hazard_variance,
     first_purchase_date
 from known
 where first_purchase_date < estimation_month

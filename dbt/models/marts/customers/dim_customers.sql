@@ -24,6 +24,16 @@ with
 
     ),
 
+    categories as (
+
+        select orders.customer_id, count(distinct lines.category) as distinct_categories
+        from {{ ref("int_order_lines__priced") }} as lines
+        inner join {{ ref("int_orders__numbered") }} as orders on lines.order_id = orders.order_id
+        where lines.line_type = 'merchandise' and lines.category is not null
+        group by orders.customer_id
+
+    ),
+
     sales as (
 
         select
@@ -50,6 +60,7 @@ select
     cast(persons.accounts as integer) as account_count,
     cast(coalesce(buyers.order_count, 0) as integer) as order_count,
     cast(coalesce(buyers.purchase_count, 0) as integer) as purchase_count,
+    cast(categories.distinct_categories as integer) as distinct_categories,
     {{ money("coalesce(sales.net_sales, 0)") }} as net_sales,
     {{ money("coalesce(sales.contribution_margin, 0)") }} as contribution_margin,
     {{ money("coalesce(sales.net_sales, 0)") }} as historic_ltv,
@@ -64,9 +75,11 @@ select
     coalesce(states.is_won_back, false) as is_won_back,
     coalesce(states.is_new, false) as is_new,
     coalesce(states.is_cart_abandoner, false) as is_cart_abandoner,
+    acquired.is_discount_acquired,
     persons.has_marketing_consent,
     buyers.first_purchase_date,
     buyers.last_purchase_date,
+    gaps.next_purchase_due_date,
     expected.next_transition_date,
     persons.created_at
 from persons
@@ -74,4 +87,8 @@ left join buyers on persons.customer_id = buyers.customer_id
 left join states on persons.customer_id = states.customer_id
 left join expected on persons.customer_id = expected.customer_id
 left join sales on persons.customer_id = sales.customer_id
+left join categories on persons.customer_id = categories.customer_id
+left join
+    {{ ref("int_repeat__customers") }} as acquired on persons.customer_id = acquired.customer_id
+left join {{ ref("int_repeat__expected_gaps") }} as gaps on persons.customer_id = gaps.customer_id
 left join {{ ref("fct_customer_ltv") }} as ltv on persons.customer_id = ltv.customer_id

@@ -56,8 +56,12 @@ select
     {{ money("coalesce(monthly.net_sales, 0)") }} as net_sales,
     {{ money("coalesce(monthly.repeat_net_sales, 0)") }} as repeat_net_sales,
     {{ money("coalesce(monthly.unattributed_net_sales, 0)") }} as unattributed_net_sales,
-    {{ share("coalesce(monthly.repeat_net_sales, 0)", "monthly.net_sales") }}
-    as repeat_revenue_share,
+    {{
+        share(
+            "coalesce(monthly.repeat_net_sales, 0)",
+            "case when monthly.net_sales > 0 then monthly.net_sales end",
+        )
+    }} as repeat_revenue_share,
     cast(coalesce(monthly.customers, 0) as integer) as customers,
     cast(coalesce(monthly.returning_customers, 0) as integer) as returning_customers,
     {{ share("monthly.returning_customers", "monthly.customers") }} as returning_customer_rate,

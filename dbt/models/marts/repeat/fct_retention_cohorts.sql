@@ -92,6 +92,20 @@ with
             on cells.cohort_month = sales.cohort_month
             and cells.month_start = sales.month_start
 
+    ),
+
+    compared as (
+
+        select
+            *,
+            max(case when month_since = 0 then orders end) over (
+                partition by cohort_month
+            ) as first_orders,
+            max(case when month_since = 0 then net_sales end) over (
+                partition by cohort_month
+            ) as first_net_sales
+        from joined
+
     )
 
 select
@@ -105,6 +119,11 @@ select
     cast(active_from_month as integer) as active_from_month,
     {{ share("active_from_month", "customers") }} as retention_from_month,
     cast(orders as integer) as orders,
+    case when is_complete then {{ share("orders", "first_orders") }} end as order_retention,
     {{ money("net_sales") }} as net_sales,
+    case
+        when is_complete
+        then {{ share("net_sales", "case when first_net_sales > 0 then first_net_sales end") }}
+    end as net_sales_retention,
     is_complete
-from joined
+from compared
