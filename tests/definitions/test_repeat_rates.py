@@ -561,3 +561,46 @@ def test_people_who_disagree_find_their_rule(shop: Shop) -> None:
     ]
     expected = sum(month in months for months in cohort) / len(cohort) if cohort else None
     assert got["retention_in_month_1"] == pytest.approx(expected)
+
+
+def test_the_list_of_rates_says_what_their_tables_say(shop: Shop) -> None:
+    """Rates that stand in a table of their own, by the names that are put together here."""
+    expected = {}
+    for window, mature, corrected, naive in rows(
+        shop.warehouse,
+        """
+        select window_days, repurchase_rate, km_repurchase_rate, naive_repurchase_rate
+        from fct_repurchase_rates where dimension_name = 'all' and cohort_month is null
+        """,
+    ):
+        expected[f"repurchase_rate_{window}_days"] = mature
+        expected[f"km_repurchase_rate_{window}_days"] = corrected
+        expected[f"naive_repurchase_rate_{window}_days"] = naive
+    for number, naive, *corrected in rows(
+        shop.warehouse,
+        """
+        select purchase_number, naive_rate, km_90_days_rate, km_180_days_rate, km_365_days_rate
+        from fct_next_purchase_rates
+        where dimension_name = 'all' and purchase_number between 2 and 4
+        """,
+    ):
+        expected[f"naive_next_purchase_rate_{number}"] = naive
+        for window, rate in zip(LATER_WINDOWS, corrected, strict=True):
+            expected[f"km_next_purchase_rate_{number}_{window}_days"] = rate
+    retentions = ("retention_in_month", "retention_from_month")
+    retentions += ("order_retention", "net_sales_retention")
+    month = (shop.as_of + timedelta(days=1)).replace(day=1) - timedelta(days=1)
+    for since, *found in rows(
+        shop.warehouse,
+        f"""
+        select month_since, {", ".join(retentions)} from fct_retention_cohorts
+        where month_since in (1, 3, 12)
+            and cohort_month + to_months(month_since) = date '{month.replace(day=1)}'
+        """,
+    ):
+        expected |= {
+            f"{name}_{since}": value for name, value in zip(retentions, found, strict=True)
+        }
+    got = dict(rows(shop.warehouse, "select rate_name, value from fct_rate_definitions"))
+    assert len(expected) >= 27
+    assert {name: got[name] for name in expected} == expected

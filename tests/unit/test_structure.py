@@ -19,6 +19,7 @@ from dagster_project.lib.dbt import read_manifest
 from dagster_project.lib.expectations.suites import load_suites
 from dagster_project.lib.intake.connectors import load_connectors
 from dagster_project.lib.settings import DBT_DIR, PROJECT_ROOT
+from tests.conftest import SHARING
 
 PACKAGE = PROJECT_ROOT / "dagster_project"
 MODELS = DBT_DIR / "models"
@@ -99,6 +100,26 @@ def test_only_these_columns_of_a_grain_may_be_empty() -> None:
         "int_repeat__rates": {"cohort_month"},
         "int_restatements__listed": {"customer_id"},
     }
+
+
+def test_tests_that_read_a_shared_warehouse_run_in_the_process_that_has_built_it() -> None:
+    """Elsewhere it would be built a second time."""
+    warehouses = {"demo", "olist", "cdnow", "online_retail"}
+    reading = set()
+    for path in (PROJECT_ROOT / "tests").rglob("test_*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if (
+                isinstance(node, ast.FunctionDef)
+                and "long" not in map(mark_of, node.decorator_list)
+                and {argument.arg for argument in node.args.args} & warehouses
+            ):
+                reading.add(f"{path.relative_to(PROJECT_ROOT)}::{node.name}")
+    assert len(reading) > 30
+    assert {name for name in reading if not name.startswith(SHARING)} == set()
+
+
+def mark_of(decorator: ast.expr) -> str:
+    return decorator.attr if isinstance(decorator, ast.Attribute) else ""
 
 
 @pytest.mark.parametrize("name", models("marts"))

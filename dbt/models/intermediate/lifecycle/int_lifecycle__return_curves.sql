@@ -31,18 +31,13 @@ with
 
     silent_days as (
 
-        select {{ days_between("cast('2000-01-01' as date)", "calendar_date") }} as silent_days
-        from
-            (
-                select
-                    {{
-                        dates_between(
-                            "cast('2000-01-01' as date)",
-                            add_days("cast('2000-01-01' as date)", "follow_up_days + 90"),
-                        )
-                    }} as calendar_date
-                from settings
-            )
+        select
+            {{
+                numbers_between(
+                    "cast(0 as bigint)", "cast(settings.follow_up_days + 90 as bigint)"
+                )
+            }} as silent_days
+        from settings
 
     ),
 

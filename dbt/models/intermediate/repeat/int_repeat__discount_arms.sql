@@ -14,7 +14,7 @@ with
             window_days,
             customers,
             mature_customers,
-            at_risk >= 10 or mature_customers = customers as is_followed,
+            is_followed,
             is_shown,
             rate,
             rate_lower,

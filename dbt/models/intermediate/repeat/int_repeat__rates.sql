@@ -1,7 +1,7 @@
--- What each life table says at the end of each window, and whom it has counted. A rate may be shown
--- where ten are still at risk there, or where ten or more have all been followed so long: then it
--- is
--- a plain share, however few are left.
+-- What each life table says at the end of each window, and whom it has counted.
+-- 1. A table is followed to there where ten are still at risk. Where nobody is censored before it
+-- is, too: the rate is a plain share then, however few are left.
+-- 2. From ten customers on it may be shown.
 {%- set windows = [30, 60, 90, 180, 365] -%}
 {%- set stratum = "dimension_name, dimension_value, cohort_month, purchase_number" %}
 with
@@ -79,7 +79,12 @@ with
 
     joined as (
 
-        select windowed.*, ends.at_risk, ends.survival, ends.hazard_variance
+        select
+            windowed.*,
+            ends.at_risk,
+            ends.survival,
+            ends.hazard_variance,
+            ends.at_risk >= 10 or windowed.mature_customers = windowed.customers as is_followed
         from windowed
         inner join
             ends
@@ -93,7 +98,7 @@ with
 
 select
     *,
-    at_risk >= 10 or (mature_customers = customers and customers >= 10) as is_shown,
+    is_followed and customers >= 10 as is_shown,
     1 - survival as rate,
     case
         when returned = 0 then 0 when survival > 0 then {{ survival_bound("-") }}

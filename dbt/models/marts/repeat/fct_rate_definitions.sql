@@ -1,4 +1,3 @@
-{%- set months_since = [1, 3, 12] -%}
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
@@ -31,7 +30,6 @@ with
 
         select
             max(period_start) as month_start,
-            max(period_end) as month_end,
             coalesce(
                 substr(cast(max(period_start) as string), 1, 7), '(none has ended yet)'
             ) as month_name
@@ -131,7 +129,7 @@ with
 
     cohorts as (
 
-        {% for number in months_since %}
+        {% for number in [1, 3, 12] %}
             select {{ number }} as months, last_month.month_name, cohorts.*
             from last_month
             left join
@@ -197,8 +195,8 @@ with
             select
                 'km_next_purchase_rate_' || number || '_{{ days }}_days',
                 'corrected',
-                'Share with a further purchase occasion within the window, by Kaplan-Meier, of those who reached it within 180 days of the first and could be'
-                || ' followed.',
+                'Share with a further purchase occasion within the window, by Kaplan-Meier, of those'
+                || ' who reached this one within 180 days of the first and could be followed.',
                 'purchase ' || number || ' to ' || (number + 1) || ', {{ days }} days',
                 km_{{ days }}_days_rate,
                 km_{{ days }}_days_customers,
