@@ -129,12 +129,19 @@ def rebuild(
 class _Model:
     name: str
     parents: frozenset[str]
-    statement: str | None  # that builds it, if it is not part of those of others
+    relation: str | None  # what it builds, if it is not part of what others build
+    query: str
     is_after_the_fit: bool
 
 
 def _statements(models: Iterable[_Model]) -> list[str]:
-    return [model.statement for model in models if model.statement]
+    return [f"create {model.relation} as {model.query}" for model in models if model.relation]
+
+
+def queries_of_tables() -> dict[str, str]:
+    """The compiled SQL of each model that is built as a table."""
+    models = [model for model in _compiled()[1] if (model.relation or "").startswith("table")]
+    return {model.name: model.query for model in models}
 
 
 def _execute(settings: Settings, statements: Iterable[str]) -> None:
@@ -171,14 +178,14 @@ def _compiled() -> tuple[bytes, list[_Model]]:
     kinds = {"table": "table", "incremental": "table", "view": "view"}
     models = []
     for name in TopologicalSorter(parents).static_order():
-        node, statement = nodes[name], None
+        node, relation = nodes[name], None
         if kind := kinds.get(node.config.materialized):
-            columns = ", ".join(node.columns) if node.contract.enforced else "*"
-            statement = f"create {kind} {node.relation_name} as select {columns}"
-            statement += f" from ({node.compiled_code}\n)"
+            relation = f"{kind} {node.relation_name}"
+        columns = ", ".join(node.columns) if node.contract.enforced else "*"
+        query = f"select {columns} from ({node.compiled_code}\n)"
         read = frozenset(nodes[parent].name for parent in parents[name])
         is_after = "predictions" in node.fqn or "marts" in node.fqn
-        models.append(_Model(node.name, read, statement, is_after))
+        models.append(_Model(node.name, read, relation, query, is_after))
     return seeds, models
 
 

@@ -8,7 +8,10 @@ with
     persons as (
 
         select
-            persons.*, {{ shop_date("persons.created_at", "settings.time_zone") }} as created_date
+            persons.*,
+            coalesce(
+                {{ shop_date("persons.created_at", "settings.time_zone") }}, date '0001-01-01'
+            ) as known_from_date
         from {{ ref("int_identity__customers") }} as persons
         cross join {{ ref("int_run__settings") }} as settings
 
@@ -54,5 +57,4 @@ inner join first_orders on first_purchases.customer_id = first_orders.customer_i
 left join
     persons
     on first_purchases.customer_id = persons.customer_id
-    and coalesce(persons.created_date, first_purchases.first_purchase_date)
-    <= first_purchases.first_purchase_date
+    and persons.known_from_date <= first_purchases.first_purchase_date
