@@ -27,7 +27,7 @@ from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_decoder
 
-from dagster_project.lib.dbt import MANIFEST_FILE, as_of_date, prepare_manifest
+from dagster_project.lib.dbt import PARSED_FILE, as_of_date, prepare_manifest
 from dagster_project.lib.intake.intake import run_intake
 from dagster_project.lib.ltv.predict import predict
 from dagster_project.lib.publish.generations import publish
@@ -74,7 +74,7 @@ def _parsed(command: str) -> bytes:
     """The project as dbt has parsed it; but for the command `test` without its tests, of which
     there are more than models: dbt would weigh them in its graph only to leave them out."""
     prepare_manifest()
-    parsed = MANIFEST_FILE.with_name("partial_parse.msgpack").read_bytes()
+    parsed = PARSED_FILE.read_bytes()
     if command == "test":
         return parsed
     manifest = Manifest.from_msgpack(parsed, decoder=extended_mashumuro_decoder)

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import version as installed_version
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -14,6 +13,7 @@ from packaging.version import Version, parse
 from pydantic import PrivateAttr
 
 from dagster_project.defs.dbt.project import dbt_project
+from dagster_project.lib.dbt import DBT_PROGRAM, PARSED_FILE
 from dagster_project.lib.errors import RegularsError
 from dagster_project.lib.lock import warehouse_lock
 from dagster_project.lib.settings import Settings, load_settings
@@ -61,6 +61,7 @@ RESOURCES: dict[str, object] = {
     "dbt": Dbt(
         project_dir=str(dbt_project.project_dir),
         profiles_dir=str(dbt_project.profiles_dir),
-        dbt_executable=str(Path(sys.executable).with_name("dbt")),  # that of this environment
+        dbt_executable=sys.executable,
+        global_config_flags=["-P", str(DBT_PROGRAM), str(PARSED_FILE)],
     ),
 }

@@ -2,9 +2,9 @@
 
 import json
 import os
-import shutil
 import tempfile
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ from dagster_project.lib.errors import CheckFailed, InputError, RegularsError
 from dagster_project.lib.publish.candidate import TableDescription
 from dagster_project.lib.settings import DBT_DIR, PROJECT_ROOT, Settings
 
-MANIFEST_FILE = DBT_DIR / "target" / "manifest.json"
+# Apart from what dbt writes when it is called by hand, maybe for another engine.
+MANIFEST_FILE = DBT_DIR / "target" / f"parsed_by_{version('dbt-core')}" / "manifest.json"
+PARSED_FILE = MANIFEST_FILE.with_name("partial_parse.msgpack")
+DBT_PROGRAM = Path(__file__).with_name("dbt_process.py")
 
 
 def prepare_manifest() -> None:
@@ -34,10 +37,10 @@ def prepare_manifest() -> None:
     from dbt.cli.main import dbtRunner
 
     folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
-    MANIFEST_FILE.parent.mkdir(exist_ok=True)
+    MANIFEST_FILE.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=MANIFEST_FILE.parent) as own:
         target = ["--target-path", own, "--log-path", own]
-        parsed = MANIFEST_FILE.parent / "partial_parse.msgpack"
+        parsed = MANIFEST_FILE.with_name(PARSED_FILE.name)
         before = ["--partial-parse-file-path", str(parsed)] if parsed.exists() else []
         result = dbtRunner().invoke(["--quiet", "parse", *folders, *target, *before])
         if not result.success:
@@ -76,21 +79,13 @@ def model_errors(target_dir: Path) -> str:
     """What kept models and seeds of dbt's last call from being built, one line each."""
     path = target_dir / "run_results.json"
     if not path.exists():
-        return f"dbt did not start; see {target_dir / 'dbt.log'}"
+        return "dbt ended before its time; the log of the run has its last words"
     run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return "\n".join(
         f"{result['unique_id'].split('.')[-1]}: {' '.join(str(result['message']).split())}"
         for result in run["results"]
         if result["status"] == "error" and not result["unique_id"].startswith("test.")
     )
-
-
-def reuse_parsing(target_dir: Path, first_dir: Path) -> None:
-    """What the first call of a run has parsed holds for the second, which has its own folder."""
-    parsed = first_dir / "partial_parse.msgpack"
-    if parsed.exists() and target_dir != first_dir:
-        target_dir.mkdir(exist_ok=True)
-        shutil.copy(parsed, target_dir)
 
 
 def keep_private(settings: Settings) -> None:

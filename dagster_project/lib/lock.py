@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dagster_project.lib.dbt import DBT_PROGRAM
 from dagster_project.lib.errors import BusyError, InputError, RegularsError
 from dagster_project.lib.settings import Settings
 
@@ -58,9 +59,9 @@ def end_left_behind(settings: Settings) -> None:
     target = f"DBT_TARGET_PATH={settings.build_dir}/".encode()
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended meanwhile, or is another user's
-            program = (process / "cmdline").read_bytes().split(b"\0")[:2]  # python, script
+            command = (process / "cmdline").read_bytes().split(b"\0")
             variables = (process / "environ").read_bytes().split(b"\0")
-            is_dbt = any(os.path.basename(name) == b"dbt" for name in program)
+            is_dbt = any(part.endswith(DBT_PROGRAM.name.encode()) for part in command)
             if is_dbt and any(variable.startswith(target) for variable in variables):
                 os.kill(int(process.name), signal.SIGKILL)
 

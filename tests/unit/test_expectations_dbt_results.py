@@ -80,9 +80,8 @@ RUN = {
 
 
 def test_data_tests_of_dbt_become_check_results(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST))
     (tmp_path / "run_results.json").write_text(json.dumps(RUN))
-    unique, not_null, balance, source, later = read_dbt_results(tmp_path, "run-1")
+    unique, not_null, balance, source, later = read_dbt_results(MANIFEST, tmp_path, "run-1")
     assert unique.check_id == "marts.fct_orders.unique_fct_orders_order_id"
     assert (unique.layer, unique.table_name, unique.expectation, unique.severity) == (
         "marts",

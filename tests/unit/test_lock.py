@@ -56,7 +56,7 @@ def test_only_the_dbt_that_builds_this_warehouse_is_ended(
     settings: Settings, tmp_path: Path
 ) -> None:
     """Not that of another warehouse, and no shell that was given the same folder."""
-    dbt = tmp_path / "dbt"
+    dbt = tmp_path / "dbt_process.py"
     dbt.write_text("#!/bin/sh\nread line\n")
     dbt.chmod(0o700)
     here, there = settings.build_dir / "dbt", tmp_path / "other" / "build" / "dbt"

@@ -15,7 +15,6 @@ from dagster_project.lib.dbt import (
     check_orders,
     keep_private,
     model_errors,
-    reuse_parsing,
 )
 from dagster_project.lib.errors import CheckFailed, RegularsError
 from dagster_project.lib.expectations.dbt_results import failed_dbt_tests
@@ -60,7 +59,7 @@ def _build(
     context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: Settings
 ) -> Iterator[Any]:
     target = settings.build_dir / "dbt" / context.op.name
-    reuse_parsing(target, target.with_name("contract_and_intermediate"))
+    (target / "run_results.json").unlink(missing_ok=True)
     invocation = dbt.cli(
         build_arguments(), context=context, target_path=target, raise_on_error=False
     )

@@ -1,4 +1,4 @@
-"""dbt's data tests as check results, from the files that dbt leaves in its target folder."""
+"""dbt's data tests as check results, from what dbt leaves in its target folder."""
 
 import json
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from dagster_project.lib.dbt import read_manifest
 from dagster_project.lib.expectations.results import CheckResult, first_line, keep_failing_rows
 from dagster_project.lib.settings import Settings
 
@@ -15,9 +16,10 @@ NOT_RUN = "not run: what it tests was not built"
 _ORDER = ("raw", "seeds", "staging", "intermediate", "marts")
 
 
-def read_dbt_results(target_dir: Path, run_id: str) -> list[CheckResult]:
+def read_dbt_results(
+    manifest: Mapping[str, Any], target_dir: Path, run_id: str
+) -> list[CheckResult]:
     """The data tests of dbt's last call; its unit tests test the code and are left out."""
-    manifest = json.loads((target_dir / "manifest.json").read_text(encoding="utf-8"))
     run = json.loads((target_dir / "run_results.json").read_text(encoding="utf-8"))
     return [
         _result(manifest, manifest["nodes"][outcome["unique_id"]], outcome, run_id)
@@ -39,7 +41,7 @@ def failed_dbt_tests(settings: Settings, target_dir: Path, run_id: str) -> list[
     }
     failed = []
     with duckdb.connect(str(settings.build_file), read_only=True) as connection:
-        for result in read_dbt_results(target_dir, run_id):
+        for result in read_dbt_results(read_manifest(), target_dir, run_id):
             if result.passed or result.severity != "critical" or result.observed == NOT_RUN:
                 continue
             path = settings.build_dir / "failing_rows" / f"{result.check_id}.csv"
