@@ -6,7 +6,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := False
 
-.PHONY: help run test test-long bench dev lint types format docs clean
+.PHONY: help run test test-spark test-long bench dev lint types format docs clean
 
 help: ## Say what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,9 @@ landing/demo: | .venv/.run
 
 test: .venv/.dev ## Run the whole suite.
 	$(BIN)/python -m pytest --numprocesses 2
+
+test-spark: .venv/.spark ## Build one shop on DuckDB and on Spark and compare every mart; needs Java.
+	$(BIN)/python -m pytest -m spark --numprocesses 1
 
 test-long: .venv/.dev ## Run the tests that take minutes: more kills, more dates, more dirty files, Dagster in processes of its own.
 	$(BIN)/python -m pytest -m long --numprocesses 2
@@ -64,5 +67,9 @@ clean: ## Remove the environment and what runs have written; landing/ stays.
 	@touch $@
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/.python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,spark]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@ .venv/.run
+
+.venv/.spark: pyproject.toml constraints.txt | .venv/.python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,spark]'
+	@touch $@ .venv/.dev .venv/.run

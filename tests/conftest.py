@@ -38,11 +38,6 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.modules["__main__"].__file__ = __file__  # PySpark takes a process without for doctests
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The file that takes longest by itself comes first: at the end a process would wait for it."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/integration/test_spark.py"))
-
-
 class SharedWarehouses(LoadScopeScheduling):
     """The tests of a file run in one process, and so do those that read the same warehouses."""
 

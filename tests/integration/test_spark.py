@@ -109,6 +109,7 @@ def differing_cells(one: Table, other: Table) -> list[str]:
     ]
 
 
+@pytest.mark.spark
 @pytest.mark.parametrize("mart", MARTS)
 def test_a_mart_has_the_same_cells_on_both_engines(shop: Settings, mart: str) -> None:
     with duckdb.connect(str(shop.published_file), read_only=True) as connection:
@@ -119,6 +120,7 @@ def test_a_mart_has_the_same_cells_on_both_engines(shop: Settings, mart: str) ->
     assert differing_cells(by_duckdb, by_spark) == []
 
 
+@pytest.mark.spark
 def test_the_fit_reads_the_same_from_both_engines(shop: Settings) -> None:
     assert flat(read(shop, Engine.spark)) == flat(read(shop, Engine.duckdb))
 
