@@ -129,7 +129,7 @@ def test_the_picture_of_the_readme_shows_these_rates(
 
 # A thousand cohorts ---------------------------------------------------------------------------
 
-COHORTS, SIZES, SEED = 1000, (100, 400), 11
+COHORTS, SIZES, SEED = 1000, (200, 500), 11  # of 200 at least ten are at risk after a year
 
 
 def month_of(day: date) -> tuple[date, date]:

@@ -120,7 +120,7 @@ def day_of(text: str) -> date:
     "last_day",
     [
         date(2024, 2, 29),
-        date(2025, 2, 28),
+        pytest.param(date(2025, 2, 28), marks=pytest.mark.long),
         pytest.param(date(2025, 6, 18), marks=pytest.mark.long),
     ],
     ids=str,
