@@ -1,6 +1,7 @@
 -- One row per buyer. The channel is the one delivered with the account, if that was opened by the
 -- day of the first purchase, else that of the first valid order: what is learned of a buyer because
--- he came back must not say how he came.
+-- he came back must not say how he came. An account without a date counts as opened by then; the
+-- date that stands for it keeps the join one of columns, which DuckDB hashes.
 with
 
     purchases as (select * from {{ ref("int_purchases__occasions") }}),
