@@ -97,8 +97,8 @@ def keep_private(settings: Settings) -> None:
 def check_orders(settings: Settings) -> None:
     """What must hold before marts are built, said in words that help.
 
-    Raises CheckFailed where an order, spend or a cart's value has no exchange rate, and where no
-    order counts: a shop of zeros must not replace a full one.
+    Raises CheckFailed where an order, spend, a cart's value or a reward has no exchange rate, and
+    where no order counts: a shop of zeros must not replace a full one.
     """
     with duckdb.connect(str(settings.build_file), read_only=True) as connection:
         unrated = connection.execute(
@@ -114,6 +114,10 @@ def check_orders(settings: Settings) -> None:
                     select currency, event_date as day
                     from intermediate.int_carts__steps
                     where value is not null
+                    union
+                    select currency, reward_date as day
+                    from intermediate.int_referrals__sent
+                    where stated_reward_amount is not null
                 )
             select currency || ' to ' || run.reporting_currency || ' on ' || day
             from amounts

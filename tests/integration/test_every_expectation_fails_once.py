@@ -211,6 +211,49 @@ FAULTS = {
         "delete from {table}; "
         + new_rows(200, cart_id="range", status="if(range < 191, 'ordered', 'abandoned')")
     ),
+    "marts.fct_advocacy_actions.what_counts_has_a_weight": one_row(
+        "weight = 0", "polarity = 'positive'"
+    ),
+    "marts.fct_referrals.a_person_has_one_referrer": (
+        "insert into {table} select * replace (referral_id || '-2' as referral_id) from {table}"
+        " where is_converted limit 1"
+    ),
+    "marts.fct_referrals.what_does_not_count_says_why": one_row(
+        "invalid_reason = 'cycle'", "is_valid"
+    ),
+    "marts.fct_referrals.expect_column_values_to_be_between.generation": one_row(
+        "generation = 101", "is_valid"
+    ),
+    "marts.fct_referrals.most_referrals_count": (
+        "delete from {table} where is_valid; insert into {table} select * replace"
+        " (referral_id || '-' || number as referral_id) from {table}, range(100) as more (number)"
+    ),
+    "marts.fct_referrers.all_generations_hold_the_direct_ones": one_row(
+        "referred_customers_all_generations = 0", "referred_customers > 0"
+    ),
+    "marts.fct_referral_programme.expect_column_values_to_be_unique.generation": (
+        "insert into {table} from {table} where generation = 1"
+    ),
+    "marts.fct_referral_programme.generations_add_up_to_the_programme": one_row(
+        "referred_net_sales = referred_net_sales + 0.01", "generation = 1"
+    ),
+    "marts.fct_customer_advocacy.lovers_have_said_something_good": one_row(
+        "positive_actions = 0", "advocacy_tier = 'lover'"
+    ),
+    "marts.fct_advocacy_monthly.tiers_add_up": one_row("likers = likers + 1"),
+    "marts.fct_advocacy_monthly.answers_add_up": one_row("promoters = promoters + 1"),
+    "marts.fct_advocacy_monthly.bounds_hold_the_score": one_row(
+        "nps = nps_lower - 0.1", "nps is not null"
+    ),
+    "marts.fct_advocacy_monthly.expect_column_values_to_be_between.value_auc": one_row(
+        "value_auc = 1.01"
+    ),
+    "marts.fct_advocacy_monthly.expect_column_values_to_be_between.response_rate": one_row(
+        "response_rate = 0.009"
+    ),
+    "marts.fct_advocacy_value.years_add_up_to_all": one_row(
+        "customers = customers + 1", "cohort_year = 'all'"
+    ),
     "marts.fct_category_breadth.expect_column_values_to_be_between.first_categories": one_row(
         "first_categories = 0"
     ),

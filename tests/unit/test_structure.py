@@ -90,6 +90,7 @@ def test_only_these_columns_of_a_grain_may_be_empty() -> None:
     assert found == {
         "fct_discount_comparison": {"cohort_month"},  # all strata together
         "fct_reconciliation": {"currency"},  # records have none
+        "fct_referral_programme": {"generation"},  # of the whole programme
         "fct_repurchase_rates": {"cohort_month"},  # all months together
         "fct_restatements": {"customer_id"},  # figures are of the shop
         "int_identity__links": {"source_name"},  # only cookies have one

@@ -16,6 +16,7 @@ DESCRIPTIONS = {
     "purchases": "Expected purchases of everybody with the same history.",
     "values": "Parameters of the expected value per purchase, by number of valued repeats.",
     "totals": "Expected sales of the shop and of each cohort, with bounds.",
+    "value_auc": "Whether lovers have brought more than lurkers, with bounds, by month.",
 }
 
 
@@ -28,6 +29,7 @@ DESCRIPTIONS = {
                 ["intermediate", "int_ltv__histories"],
                 ["intermediate", "int_ltv__customers"],
                 ["intermediate", "int_purchases__occasions"],
+                ["intermediate", "int_advocacy__value_counts"],
                 ["intermediate", "int_run__settings"],
             ],
             description=DESCRIPTIONS[name],

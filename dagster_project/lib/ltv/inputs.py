@@ -23,6 +23,7 @@ TABLES = (
     "int_purchases__occasions",
     "int_ltv__histories",
     "int_ltv__customers",
+    "int_advocacy__value_counts",
 )
 HISTORY = ("cohort_month", "channel", "x", "t_x", "T")
 
@@ -96,7 +97,7 @@ def read(
     settings: Settings, engine: Engine = Engine.duckdb
 ) -> tuple[Limits, list[Histories], Customers]:
     """From the build that stands: cut-offs in the order of time, and the customers of today."""
-    with _build(settings, engine) as connection:
+    with open_build(settings, engine) as connection:
         row = connection.execute(
             """
             select
@@ -138,7 +139,7 @@ def read(
     return limits, list(_by_cut_off(limits, past)), _customers(limits, today)
 
 
-def _build(settings: Settings, engine: Engine) -> duckdb.DuckDBPyConnection:
+def open_build(settings: Settings, engine: Engine) -> duckdb.DuckDBPyConnection:
     """The build of an engine, for reading. Raises InputError where there is none."""
     if engine is Engine.duckdb:
         if not settings.build_file.is_file():

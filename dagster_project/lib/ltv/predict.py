@@ -9,6 +9,7 @@ from dagster_project.lib.ltv.choice import DEFAULT, incumbents
 from dagster_project.lib.ltv.inputs import read
 from dagster_project.lib.ltv.past import fingerprint, graded, kept
 from dagster_project.lib.ltv.today import predicted
+from dagster_project.lib.ltv.value_auc import read_value_counts, value_aucs
 from dagster_project.lib.progress import say
 from dagster_project.lib.settings import Settings
 
@@ -39,6 +40,7 @@ def predict(settings: Settings, engine: Engine = Engine.duckdb) -> dict[str, int
         "purchases": _stamped(limits.run_id, today.purchases),
         "values": _stamped(limits.run_id, today.values),
         "totals": _stamped(limits.run_id, today.totals),
+        "value_auc": _stamped(limits.run_id, value_aucs(read_value_counts(settings, engine))),
         "models": tables.columns(
             "models", [row for one in past for row in one.models] + today.models
         ),

@@ -76,6 +76,11 @@ LTV_COLUMNS: dict[str, dict[str, str]] = {
             "double",
         ),
     },
+    "value_auc": {
+        "run_id": "varchar",
+        "month": "date",
+        **dict.fromkeys(("value_auc", "value_auc_lower", "value_auc_upper"), "double"),
+    },
 }
 
 

@@ -157,7 +157,7 @@ select
             "gross_sales - discount_amount_reporting - refund_amount - cost_of_goods - handling_cost"
         )
     }}
-    as contribution_margin,
+    as margin_before_rewards,
     exchange_rate,
     invalid_reason is null as is_valid,
     discount_amount_reporting > 0 or discount_code is not null as has_discount,

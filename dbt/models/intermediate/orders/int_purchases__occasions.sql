@@ -9,10 +9,12 @@ with
             valued.gross_sales,
             valued.discount_amount,
             valued.net_sales,
-            valued.contribution_margin,
+            margins.contribution_margin,
             valued.sales_with_known_cost
         from {{ ref("int_orders__numbered") }} as numbered
         inner join {{ ref("int_orders__valued") }} as valued on numbered.order_id = valued.order_id
+        inner join
+            {{ ref("int_orders__margins") }} as margins on numbered.order_id = margins.order_id
 
     ),
 

@@ -22,9 +22,10 @@ select
     orders.currency,
     orders.net_sales,
     orders.net_sales_order_currency,
-    orders.contribution_margin,
+    margins.contribution_margin,
     orders.order_date as entry_date
 from orders
+inner join {{ ref("int_orders__margins") }} as margins on orders.order_id = margins.order_id
 left join numbered on orders.order_id = numbered.order_id
 where orders.is_valid
 union all

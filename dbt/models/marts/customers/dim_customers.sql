@@ -57,6 +57,8 @@ select
     persons.preferred_channel,
     coalesce(states.lifecycle_stage, 'onboarding') as lifecycle_stage,
     coalesce(states.segment, 'prospect') as segment,
+    coalesce(advocacy.advocacy_tier, 'not available') as advocacy_tier,
+    coalesce(advocacy.advocacy_quadrant, 'not available') as advocacy_quadrant,
     cast(persons.accounts as integer) as account_count,
     cast(coalesce(buyers.order_count, 0) as integer) as order_count,
     cast(coalesce(buyers.purchase_count, 0) as integer) as purchase_count,
@@ -92,3 +94,5 @@ left join
     {{ ref("int_repeat__customers") }} as acquired on persons.customer_id = acquired.customer_id
 left join {{ ref("int_repeat__expected_gaps") }} as gaps on persons.customer_id = gaps.customer_id
 left join {{ ref("fct_customer_ltv") }} as ltv on persons.customer_id = ltv.customer_id
+left join
+    {{ ref("fct_customer_advocacy") }} as advocacy on persons.customer_id = advocacy.customer_id

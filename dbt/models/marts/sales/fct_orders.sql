@@ -32,13 +32,14 @@ select
     orders.shipping_amount,
     orders.tax_amount,
     orders.tip_amount,
-    orders.contribution_margin,
+    margins.contribution_margin,
     orders.sales_with_known_cost,
     orders.is_valid,
     orders.has_discount,
     orders.order_date,
     orders.ordered_at
 from orders
+inner join {{ ref("int_orders__margins") }} as margins on orders.order_id = margins.order_id
 left join numbered on orders.order_id = numbered.order_id
 left join
     purchases
