@@ -334,14 +334,17 @@ class DemoFiles:
 
     @cached_property
     def channels(self) -> dict[str, str]:
-        """Of everybody: the channel of the account, else that of a guest's first valid order."""
-        found = {
-            numbers[0]: self.accounts[numbers[0]]["acquired_by"]
-            for numbers in self.persons.values()
-        }
+        """Of everybody: the channel of an account opened by the day of the first valid order, else
+        that of this order."""
+        first: dict[str, Order] = {}
         for order in sorted(self.valid_orders(), key=lambda order: (order.moment, order.order_id)):
             if order.person is not None:
-                found.setdefault(order.person, order.source or "unknown")
+                first.setdefault(order.person, order)
+        found = {person: order.source or "unknown" for person, order in first.items()}
+        for number, *_ in self.persons.values():
+            opened = local_day(self.accounts[number]["since"].replace(tzinfo=UTC))
+            if number not in first or opened <= first[number].day:
+                found[number] = self.accounts[number]["acquired_by"]
         return found
 
     def history(self) -> History:

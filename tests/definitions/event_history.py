@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
 TOUCHES = {"email_open", "email_click", "campaign_touch"}
+NO_VISITS = TOUCHES | {"user_generated_content", "community_answer", "reference"}
 CHECKOUTS = {"checkout_started", "checkout_step"}
 STEPS = {"add_to_cart", "remove_from_cart"} | CHECKOUTS
 PROGRAMS = ("bot/", "+http", "headless", "python-")  # those that occur in tests
@@ -137,7 +138,7 @@ def sessions(shop: Shop, events: Sequence[Event]) -> list[Session]:
     found: list[Session] = []
     running: dict[Any, Session] = {}
     for event in events:
-        if event["reason"] == "duplicate" or event["event_type"] in TOUCHES:
+        if event["reason"] == "duplicate" or event["event_type"] in NO_VISITS:
             continue
         session = running.get(event["visitor"])
         if session:

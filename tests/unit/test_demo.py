@@ -137,7 +137,7 @@ def test_a_larger_shop_begins_with_the_smaller_one(
         assert small < large
     small, large = (content(tmp_path / s / "demo") for s in ("small", "large"))
     planted = [name for name in small if "planted" in name]
-    assert len(planted) == 11
+    assert len(planted) == 12
     assert all(small[name] == large[name] for name in planted)
     orders = pq.read_table(tmp_path / "large" / "_truth" / "orders.parquet").to_pydict()
     assert len(set(orders["order_no"])) == summary.orders == len(orders["order_no"])

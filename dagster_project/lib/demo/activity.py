@@ -357,9 +357,8 @@ def reviews(random: Random, world: World, sold: Columns, block: range) -> Column
     order = order[random.random(len(order)) < 0.12]
     written = sold["placed"][order] + random.integers(6 * DAY, 30 * DAY, len(order))
     stars = random.choice([1, 2, 3, 4, 5], len(order), p=[0.05, 0.06, 0.12, 0.27, 0.5])
-    return _until(
-        world, "written", {"order_index": order, "line": order * 0 + 1, "stars": stars}, written
-    )
+    columns = {"order_index": order, "line": order * 0 + 1, "named_after": order, "stars": stars}
+    return _until(world, "written", columns, written)
 
 
 def surveys(random: Random, world: World, sold: Columns, block: range) -> Columns:

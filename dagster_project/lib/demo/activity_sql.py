@@ -169,12 +169,13 @@ EXPORTS = {
         from shipped join orders using (order_index) order by parcel_no""",
     "reviews{planted}.jsonl": """
         select
-            'V' || row_number() over (partition by order_no order by written) || order_no
-                as review_no,
-            order_no, customer_number as account,
+            'V' || row_number() over (partition by orders.order_no order by written)
+                || named.order_no as review_no,
+            orders.order_no, orders.customer_number as account,
             case when product >= 0 then sku(product) end as sku, stars, stamp(written) as written_at
         from reviewed join orders using (order_index) join items using (order_index, line)
-        order by review_no""",
+        join orders as named on named.order_index = reviewed.named_after
+        order by review_no, order_no""",
     "survey_answers{planted}.csv": """
         select
             'Q' || coalesce(order_no, account(surveyed.person)) || '-' || row_number() over (
@@ -197,6 +198,25 @@ EXPORTS = {
             order_no, topic, case when score >= 0 then score end as satisfaction,
             stamp(opened) as opened_at, case when closed > 0 then stamp(closed) end as closed_at
         from asked left join orders using (order_index) order by ticket_no""",
+    "referrals{planted}.csv": """
+        select
+            invite_no(invite) as invite_no,
+            case when sent >= inviters.second_registered then second_account(inviter)
+                else account(inviter) end as inviter,
+            case when is_known_by_account then account(friend) end as friend,
+            case
+                when not is_known_by_email then null
+                when friend < 0 then format('friend{}@example.net', invite)
+                when invite % 10 = 0 then upper(email(friend, friends.host))
+                else email(friend, friends.host)
+            end as friend_email,
+            case when counted > 0 then currency(invited.is_gbp) end as currency,
+            case when counted > 0 then money(500) end as reward, stamp(sent) as sent_at,
+            case when counted > 0 then stamp(counted) end as counted_at
+        from invited
+        left join people as inviters on inviters.person = inviter
+        left join people as friends on friends.person = friend
+        order by invite_no""",
 }
 
 ACCOUNTS = """
@@ -213,6 +233,26 @@ SPEND = """
     from spent order by day_date(day), medium, campaign"""
 
 TRUTH = {
+    "referrals.parquet": """
+        select
+            invite_no(invite) as referral_no, account(referrer) as referrer_id,
+            case when people.kind = 1 then email(referred, host)
+                when referred >= 0 then account(referred) end as referred_id,
+            case when first_order >= 0 then order_no(first_order) end as first_order_no,
+            reason = '' as is_valid, nullif(reason, '') as invalid_reason,
+            cast(nullif(generation, 0) as integer) as generation, is_planted
+        from invited left join people on people.person = referred
+        order by referral_no""",
+    "deliveries.parquet": """
+        with dated as (
+            select
+                order_no, day_date(promised) as promised_date,
+                case when delivered > 0 then cast(to_timestamp(delivered) as date) end
+                    as delivered_date
+            from shipped join orders using (order_index)
+        )
+        select *, cast(delivered_date - promised_date as integer) as days_late
+        from dated order by order_no""",
     "visitors.parquet": """
         select
             visitor_cookie,

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from dagster_project.lib.demo.advocates import WORDS, Advocates, Invitation
 from dagster_project.lib.demo.cast import BURST, FIRST_PERSON, Cast, Fact, Planted
+from dagster_project.lib.demo.referrals import COUNTED_AFTER, NO_ORDER
+from dagster_project.lib.demo.stages import ACCOUNT, GUEST, NOBODY, VISITOR
 from dagster_project.lib.demo.world import World, name_pools
 
 Row = dict[str, Any]
 FIRST_TRAP = FIRST_PERSON + 10_000_000  # accounts C810000000 and so on
-FIRST_ORDER = 8_000_000_000
+FIRST_ORDER = FIRST_INVITE = 8_000_000_000
 PERIOD = -1  # of the files of what is planted
 COMPANY_ACCOUNTS, PLACEHOLDER_ACCOUNTS = 30, 8
 HOUR = 3600
@@ -23,6 +26,8 @@ PARCELS = {"late": (3, 9), "lost": (3, None), "delayed": (3, 6)}
 PHONE = 2  # EUR; what is cheaper is ordered by phone, so without a visit
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) Demo/1.0"
 
+# between the first two accounts of a trap, and why the referral is rejected
+TRAPPED = {"spelled": "self-referral", "mates": "same household", "colleagues": ""}
 HALF_A_YEAR = 180  # days; no threshold is later
 
 EVENTS = pa.schema(
@@ -69,20 +74,28 @@ class Planting:
     def __init__(self, world: World) -> None:
         self.world = world
         self.cast = Cast(world)
+        self.advocates = Advocates(world)
+        self.persons = [*self.cast.persons, *self.advocates.persons] if self.cast.persons else []
         self.events: list[Row] = []
         self.signals: dict[str, list[Row]] = {"shipped": [], "reviewed": []}
         self.signals |= {"surveyed": [], "asked": []}
         self.refunds: list[Row] = []
         self.accounts: list[Row] = []
+        self.trap_day = self.cast.first_month + timedelta(days=3)
+        self.trapped: dict[str, list[int]] = {}
+        self.referrals: list[Row] = []
         self.pairs: list[Row] = []
         self.notes: list[tuple[str, str, str, str]] = []
         self.sold: list[tuple[Planted, Fact]] = [
-            (person, order) for person in self.cast.persons for order in person.orders
+            (person, order) for person in self.persons for order in person.orders
         ]
         for person in self.cast.persons:
             self._live(person)
         if self.cast.persons:
             self._trap()
+            for person in self.advocates.persons:
+                self._live(person)
+            self._invite()
 
     # the cast
 
@@ -91,23 +104,25 @@ class Planting:
         return int(self.world.utc(np.array([index]), np.array([round(hour * HOUR)]))[0])
 
     def _live(self, person: Planted) -> None:
-        registered = next(fact.day for fact in person.facts if fact.what == "account")
         order = None
         for fact in person.facts:
             # A voucher sent by post has a link that names those who have no account yet.
-            known = (fact.day >= registered) != (fact.what == "visit")
+            known = has_account(person, fact.day) != (fact.what == "visit")
             account = account_of(person.person) if known else None
             cookie = cookie_of(person.person, 0)
             at = self.moment(fact.day, HOURS.get(fact.what, 15))
             if fact.what == "order":
                 order = self.sold.index((person, fact))
-                self._order_visits(person, fact, order, at)
+                self._order_visits(person, fact, order, at, account)
             elif fact.what == "account":
                 self._event("register", at, person.person, cookie, account)
             elif fact.what == "visit":
                 self._event(
                     "view_page", at, person.person, cookie, account, url="/", source="direct"
                 )
+            elif fact.what in WORDS:
+                own = None if fact.what == "case_study" else cookie
+                self._event(fact.what, at, person.person, own, account, sku="P0007")
             elif fact.what == "cart":
                 cart: Row = {"basket_no": f"BP{person.person}{fact.day:%y%m%d}", "sku": "P0007"}
                 self._event("view_product", at - 120, person.person, cookie, account, sku="P0007")
@@ -117,11 +132,12 @@ class Planting:
             else:
                 self._signal(person, fact, order, at)
 
-    def _order_visits(self, person: Planted, fact: Fact, order: int, at: int) -> None:
+    def _order_visits(
+        self, person: Planted, fact: Fact, order: int, at: int, account: str | None
+    ) -> None:
         if (fact.size or BURST) < PHONE:
             return
         number, cookie = person.person, cookie_of(person.person, 0)
-        account = account_of(number)
         for more in range(5 if (fact.size or 0) > BURST else 0):
             self._event("view_page", at + (more + 1) * HOUR, number, cookie, account, url="/")
         cart: Row = {"basket_no": f"BP{FIRST_ORDER + order}"}
@@ -136,7 +152,8 @@ class Planting:
         )
         self._event("checkout", at - 120, number, cookie, account, **cart, url="/checkout")
         order_no = f"D{FIRST_ORDER + order:010d}"
-        self._event("order", at, number, cookie, account, **cart, order_no=order_no, amount=cents)
+        cart |= {"order_no": order_no, "contact_email": None if account else email_of(number)}
+        self._event("order", at, number, cookie, account, **cart, amount=cents)
 
     def _signal(self, person: Planted, fact: Fact, order: int | None, at: int) -> None:
         score = int(fact.size or 0)
@@ -149,7 +166,10 @@ class Planting:
             row |= {"shipped": at + 20 * HOUR, "delivered": arrived or 0}
             self.signals["shipped"].append(about | row)
         elif fact.what == "rating":
-            self.signals["reviewed"].append(about | {"line": 1, "stars": score, "written": at})
+            self._review(about, about["order_index"], score, at)
+        elif fact.what == "twice":
+            for index in (about["order_index"] - 1, about["order_index"]):
+                self._review(about | {"order_index": index}, about["order_index"], score, at)
         elif fact.what == "ticket":
             row = {"topic": "product", "score": score, "opened": at, "closed": at + HOUR}
             self.signals["asked"].append(about | row)
@@ -160,8 +180,18 @@ class Planting:
             row = {"survey": fact.what, "score": score, "sent": at - HOUR, "answered": at}
             self.signals["surveyed"].append(about | row)
 
+    def _review(self, about: Row, named_after: int, stars: int, at: int) -> None:
+        row = {"line": 1, "named_after": named_after, "stars": stars, "written": at}
+        self.signals["reviewed"].append(about | row)
+
     def _event(
-        self, kind: str, moment: int, person: int, cookie: str, account: str | None, **more: Any
+        self,
+        kind: str,
+        moment: int,
+        person: int,
+        cookie: str | None,
+        account: str | None,
+        **more: Any,
     ) -> None:
         self.events.append(
             {
@@ -185,8 +215,9 @@ class Planting:
 
     def _trap(self) -> None:
         """Accounts without orders: who looks like one person and is, and who is not."""
-        start = self.cast.first_month + timedelta(days=3)
+        start = self.trap_day
         spelled = self._open(["Spelled.Twice@Example.com", " spelled.twice@example.com "], start)
+        self.trapped |= {"spelled": spelled}
         self._pairs(spelled, True, "one address in two spellings")
         merged = self._open(["merged@example.com", "merged.before@example.com"], start)
         self.accounts.append({**self.accounts[-1], "email": "merged@example.com", "is_late": True})
@@ -195,12 +226,14 @@ class Planting:
         for hour, mate in enumerate(mates):
             at = self.moment(start + timedelta(days=2), 19 + hour)
             self._event("view_page", at, mate, cookie_of(mates[0], 9), account_of(mate), url="/")
+        self.trapped |= {"mates": mates}
         self._pairs(mates, False, "two persons on a household's device")
         colleagues = self._open(["office@company.example"] * COMPANY_ACCOUNTS, start)
         for nth, colleague in enumerate(colleagues):
             at = self.moment(start + timedelta(days=nth), 11)
             office = cookie_of(colleagues[0], 9)
             self._event("view_page", at, colleague, office, account_of(colleague), url="/")
+        self.trapped |= {"colleagues": colleagues}
         self._pairs(colleagues, False, "a company's address and device")
         strangers = self._open(["noemail@example.com"] * PLACEHOLDER_ACCOUNTS, start)
         self._pairs(strangers, False, "a placeholder for an address")
@@ -253,6 +286,47 @@ class Planting:
         names = ("left_type", "left_id", "right_type", "right_id", "is_same_person", "why")
         self.pairs.append(dict(zip(names, values, strict=True)))
 
+    # the referrals
+
+    def _invite(self) -> None:
+        """Those of the stories, and some between the trapped accounts."""
+        generation = self.advocates.generations()
+        for invitation in self.advocates.invitations:
+            referrer, referred = invitation.inviter, invitation.friend
+            self._referral(invitation, referrer, referred, generation.get(referrer, 0))
+        for story, reason in TRAPPED.items():
+            one, other, *_ = self.trapped[story]
+            invitation = Invitation(one, other, True, False, self.trap_day, 20, reason)
+            same = reason == "self-referral"
+            self._referral(invitation, one, one if same else other, 0)
+
+    def _referral(
+        self, invitation: Invitation, referrer: int, referred: int | None, generation: int
+    ) -> None:
+        orders = (n for n, (person, _) in enumerate(self.sold) if person.person == referred)
+        first, counted, is_valid = next(orders, NO_ORDER), 0, not invitation.reason
+        if first != NO_ORDER:
+            bought = self.moment(self.sold[first][1].day, HOURS["order"])
+            counted = bought + COUNTED_AFTER if bought + COUNTED_AFTER <= self.world.end else 0
+        self.referrals.append(
+            {
+                "invite": FIRST_INVITE + len(self.referrals),
+                "inviter": invitation.inviter,
+                "friend": NOBODY if invitation.friend is None else invitation.friend,
+                "is_known_by_account": invitation.is_known_by_account,
+                "is_known_by_email": invitation.is_known_by_email,
+                "sent": self.moment(invitation.day, invitation.hour),
+                "counted": counted,
+                "is_gbp": False,
+                "first_order": FIRST_ORDER + first if first >= 0 and is_valid else NO_ORDER,
+                "referrer": referrer,
+                "referred": NOBODY if referred is None else referred,
+                "reason": invitation.reason,
+                "generation": generation + 1 if is_valid else 0,
+                "is_planted": True,
+            }
+        )
+
     # as tables
 
     def tables(self) -> dict[str, pa.Table]:
@@ -267,16 +341,18 @@ class Planting:
             ),
             "events": pa.Table.from_pylist(self.events, schema=EVENTS),
             "accounts": pa.Table.from_pylist(self.accounts),
+            "invited": pa.Table.from_pylist(self.referrals),
             **{name: pa.Table.from_pylist(rows) for name, rows in self.signals.items()},
         }
 
     def _people(self) -> Iterable[Row]:
         given, family = name_pools()
-        for nth, person in enumerate(self.cast.persons):
-            registered = next(fact.day for fact in person.facts if fact.what == "account")
+        for nth, person in enumerate(self.persons):
+            registered = registered_on(person)
+            holder = ACCOUNT if person.orders else VISITOR
             yield {
                 "person": person.person,
-                "kind": 0 if person.orders else 2,
+                "kind": holder if registered else GUEST,
                 "channel": "organic_search",
                 "country": "DE",
                 "language": "de",
@@ -290,7 +366,7 @@ class Planting:
                 "purchase_rate": None,
                 "drop_out_chance": None,
                 "mean_value": None,
-                "registered": self.moment(registered, HOURS["account"]),
+                "registered": self.moment(registered or person.facts[0].day, HOURS["account"]),
                 "is_shared": False,
                 "second_registered": self.world.end + 1,
                 "purchases": len(person.orders),
@@ -302,6 +378,7 @@ class Planting:
             placed = self.moment(fact.day, HOURS["order"])
             value = value_of(fact)
             is_phone = (fact.size or BURST) < PHONE
+            is_known = has_account(person, fact.day)
             yield {
                 "order_index": index,
                 "order_number": FIRST_ORDER + index,
@@ -312,8 +389,8 @@ class Planting:
                 "state": "complete",
                 "reason": "",
                 "is_valid": True,
-                "has_account": True,
-                "is_as_guest": False,
+                "has_account": is_known,
+                "is_as_guest": not is_known and registered_on(person) is not None,
                 "spelling": 0,
                 "uses_second_account": False,
                 "is_gbp": False,
@@ -402,6 +479,30 @@ class Planting:
                         rows.append(row | {"stage": step.stage, "segment": step.segment})
         return rows
 
+    def advocacy(self) -> list[Row]:
+        """What the advocates must be at the end of the history."""
+        return [
+            {
+                "customer_id": account_of(outcome.person),
+                "story": outcome.story,
+                "advocacy_tier": outcome.tier,
+                "advocacy_quadrant": outcome.quadrant,
+                "is_locked_in": outcome.quadrant == "locked_in",
+                "score": outcome.score,
+            }
+            for outcome in self.advocates.outcomes
+        ]
+
+
+def registered_on(person: Planted) -> date | None:
+    """None of a guest."""
+    return next((fact.day for fact in person.facts if fact.what == "account"), None)
+
+
+def has_account(person: Planted, day: date) -> bool:
+    registered = registered_on(person)
+    return registered is not None and registered <= day
+
 
 def value_of(order: Fact) -> int:
     """In cents; of an order without a size, 5 EUR."""
@@ -410,6 +511,10 @@ def value_of(order: Fact) -> int:
 
 def account_of(person: int) -> str:
     return f"C{person + 1:09d}"
+
+
+def email_of(person: int) -> str:
+    return f"customer{person + 1}@example.com"
 
 
 def cookie_of(person: int, device: int) -> str:

@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from dagster_project.lib.demo import activity, activity_sql, planting, sql, stages
+from dagster_project.lib.demo import activity, activity_sql, planting, referrals, sql, stages
 from dagster_project.lib.demo.files import Files
 from dagster_project.lib.demo.world import (
     CATEGORIES,
@@ -176,6 +176,7 @@ def _write_activity(
                 "reviewed": activity.reviews(random("reviews"), world, sold, block),
                 "surveyed": activity.surveys(random("surveys"), world, sold, block),
                 "asked": activity.tickets(random("tickets"), world, sold, block),
+                "invited": referrals.referrals(random("referrals"), world, people, sold, block),
             },
         )
         export.con.execute(activity_sql.EVENTS.format(known_terms=TERMS_WITH_RESULTS, **late))
@@ -211,6 +212,7 @@ def _write_planted(world: World, export: Files, truth: Files) -> int:
             truth.append(name, query)
     truth.append_rows("planted_transitions.parquet", planted.steps())
     truth.append_rows("planted_states.parquet", planted.states())
+    truth.append_rows("planted_advocacy.parquet", planted.advocacy())
     truth.append_rows("identity_pairs.parquet", planted.pairs)
     _plant(truth, planted.notes)
     return len(planted.sold)

@@ -10,6 +10,8 @@ create macro account(person) as format('C{{:09d}}', person + 1);
 create macro second_account(person) as format('C9{{:08d}}', person + 1);
 create macro email(person, host) as format('customer{{}}@example.{{}}', person + 1, host);
 create macro currency(is_gbp) as case when is_gbp then 'GBP' else 'EUR' end;
+create macro order_no(number) as format('D{{:010d}}', number);
+create macro invite_no(number) as format('I{{:010d}}', number);
 create macro sku(number) as format('P{{:04d}}', number);
 create macro period_label(period) as
     case period when 0 then 'late_{last_day}' when {planted} then 'planted'
@@ -24,7 +26,7 @@ CHUNK_TABLES = """
 create or replace temp table orders as
 select
     sold.*,
-    format('D{:010d}', order_number) as order_no,
+    order_no(order_number) as order_no,
     day_date(day) as order_date,
     case
         when sold.person < 0 then null

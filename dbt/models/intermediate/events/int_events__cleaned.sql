@@ -155,7 +155,14 @@ select
         when by_rate.visitor_id is not null
         then 'bot_rate'
     end as discard_reason,
-    told_apart.event_type not in ('email_open', 'email_click', 'campaign_touch') as is_visit,
+    told_apart.event_type not in (
+        'email_open',
+        'email_click',
+        'campaign_touch',
+        'user_generated_content',
+        'community_answer',
+        'reference'
+    ) as is_visit,
     told_apart.event_date,
     told_apart.occurred_at,
     told_apart.day_fingerprint

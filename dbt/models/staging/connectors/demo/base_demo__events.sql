@@ -26,6 +26,12 @@ select
         then 'email_click'
         when 'ad_touch'
         then 'campaign_touch'
+        when 'photo'
+        then 'user_generated_content'
+        when 'answer'
+        then 'community_answer'
+        when 'case_study'
+        then 'reference'
         else kind
     end as event_type,
     cast(null as string) as session_id,
