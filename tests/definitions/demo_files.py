@@ -88,6 +88,7 @@ class Order:
     payments: Decimal | None
     refunds_of_all: Decimal = NOTHING
     refunds_of_all_eur: Decimal = NOTHING
+    reward_eur: Decimal = NOTHING  # for who brought the customer of this first order
 
     def total(self, amount: Callable[[Line], Decimal]) -> Decimal:
         return sum((amount(line) for line in self.lines if line.is_goods), NOTHING)
@@ -116,7 +117,7 @@ class Order:
     @property
     def margin(self) -> Decimal:
         costs = self.total(lambda line: line.cost or NOTHING)
-        return self.net_sales - costs - cents(self.fees * self.rate)
+        return self.net_sales - costs - cents(self.fees * self.rate) - self.reward_eur
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,32 @@ class DemoFiles:
             elif refund.order_id:
                 found[refund.order_id].refunds_of_all += refund.amount
                 found[refund.order_id].refunds_of_all_eur += refund.amount_eur
+        for number, order_id in self.first_orders_of_referrals.items():
+            found[order_id].reward_eur += self.rewards.get(number, NOTHING)
         return found
+
+    @cached_property
+    def first_orders_of_referrals(self) -> dict[str, str]:
+        return {
+            row["referral_no"]: row["first_order_no"]
+            for row in self.table("referrals")
+            if row["first_order_no"]
+        }
+
+    @cached_property
+    def rewards(self) -> dict[str, Decimal]:
+        """Referral -> what was paid for it, in euros at the rate of the day on which it counted."""
+        return {
+            row["invite_no"]: cents(
+                Decimal(row["reward"])
+                * self.rate(
+                    row["currency"],
+                    local_day(datetime.fromisoformat(row["counted_at"] or row["sent_at"])),
+                )
+            )
+            for row in self.records("referrals")
+            if row["reward"]
+        }
 
     @cached_property
     def refunds(self) -> list[Refund]:

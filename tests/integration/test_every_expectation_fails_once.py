@@ -225,8 +225,9 @@ FAULTS = {
         "generation = 101", "is_valid"
     ),
     "marts.fct_referrals.most_referrals_count": (
-        "delete from {table} where is_valid; insert into {table} select * replace"
-        " (referral_id || '-' || number as referral_id) from {table}, range(100) as more (number)"
+        "delete from {table} where is_valid; insert into {table}"
+        " select rows.* replace (rows.referral_id || '-' || number as referral_id)"
+        " from {table} as rows, range(100) as more (number)"
     ),
     "marts.fct_referrers.all_generations_hold_the_direct_ones": one_row(
         "referred_customers_all_generations = 0", "referred_customers > 0"
@@ -242,14 +243,14 @@ FAULTS = {
     ),
     "marts.fct_advocacy_monthly.tiers_add_up": one_row("likers = likers + 1"),
     "marts.fct_advocacy_monthly.answers_add_up": one_row("promoters = promoters + 1"),
-    "marts.fct_advocacy_monthly.bounds_hold_the_score": one_row(
-        "nps = nps_lower - 0.1", "nps is not null"
+    "marts.fct_advocacy_monthly.the_score_and_its_bounds_are_differences_of_shares": one_row(
+        "nps_upper = nps_lower - 0.1", "nps is not null"
     ),
     "marts.fct_advocacy_monthly.expect_column_values_to_be_between.value_auc": one_row(
         "value_auc = 1.01"
     ),
-    "marts.fct_advocacy_monthly.expect_column_values_to_be_between.response_rate": one_row(
-        "response_rate = 0.009"
+    "marts.fct_advocacy_monthly.somebody_answers": one_row(
+        "invited = 101, response_rate = 1 / 101.0"
     ),
     "marts.fct_advocacy_value.years_add_up_to_all": one_row(
         "customers = customers + 1", "cohort_year = 'all'"

@@ -190,8 +190,12 @@ select
     cast(bounded.responses - bounded.promoters - bounded.detractors as integer) as passives,
     cast(bounded.detractors as integer) as detractors,
     100 * bounded.promoters_less_detractors as nps,
-    100 * greatest(bounded.adjusted - bounded.nps_error, -1) as nps_lower,
-    100 * least(bounded.adjusted + bounded.nps_error, 1) as nps_upper,
+    case
+        when bounded.responses > 0 then 100 * greatest(bounded.adjusted - bounded.nps_error, -1)
+    end as nps_lower,
+    case
+        when bounded.responses > 0 then 100 * least(bounded.adjusted + bounded.nps_error, 1)
+    end as nps_upper,
     aucs.value_auc,
     aucs.value_auc_lower,
     aucs.value_auc_upper,
