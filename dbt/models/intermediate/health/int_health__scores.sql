@@ -1,5 +1,7 @@
 -- Five components from 0 to 100, by what was known at the cut-off, and their weighted mean.
--- 1. recency: 100 on the day of a purchase, 50 when the next one is due, then ever less.
+-- 1. recency: 100 on the day of a purchase, 50 when the next one is due, then ever less. While
+-- there
+-- are too few gaps to expect any, fallback_at_risk_after_days stands for them.
 -- 2. frequency: purchases of the last 365 days against those of the 365 before, or against full_at
 -- where these were fewer.
 -- 3. breadth and engagement: categories bought so far, and visits of the last 90 days, up to
@@ -8,6 +10,8 @@
 -- signals a bad one counts.
 -- 5. Visits and signals that nobody in the shop has are not delivered, and the component is empty.
 with
+
+    settings as (select * from {{ ref("int_run__settings") }}),
 
     cut_offs as (
 
@@ -194,6 +198,9 @@ with
             gaps.cut_off_date,
             gaps.customer_id,
             gaps.expected_gap_days,
+            coalesce(
+                gaps.expected_gap_days, cast(settings.fallback_at_risk_after_days as double)
+            ) as rhythm_days,
             {{ days_between("gaps.last_purchase_date", "gaps.cut_off_date") }}
             as days_since_last_purchase,
             gaps.purchase_number - coalesce(by_year.purchase_number, 0) as purchases_of_year,
@@ -204,6 +211,7 @@ with
             case when delivered.has_signals then coalesce(experience.points, 50) end as points,
             gaps.next_purchase_date <= delivered.graded_until_date as has_repurchased
         from {{ ref("int_repeat__gaps_at_cut_offs") }} as gaps
+        cross join settings
         inner join delivered on gaps.cut_off_date = delivered.cut_off_date
         {% for part in ["by_year", "by_year_before", "breadth", "visits", "experience"] %}
             left join
@@ -222,8 +230,8 @@ with
             measured.expected_gap_days,
             measured.days_since_last_purchase,
             100
-            * measured.expected_gap_days
-            / (measured.expected_gap_days + measured.days_since_last_purchase) as recency_score,
+            * measured.rhythm_days
+            / (measured.rhythm_days + measured.days_since_last_purchase) as recency_score,
             100 * least(
                 1e0,
                 measured.purchases_of_year / greatest(
