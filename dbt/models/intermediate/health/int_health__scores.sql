@@ -1,7 +1,6 @@
 -- Five components from 0 to 100, by what was known at the cut-off, and their weighted mean.
--- 1. recency: 100 on the day of a purchase, 50 when the next one is due, then ever less. While
--- there
--- are too few gaps to expect any, fallback_at_risk_after_days stands for them.
+-- 1. recency: 100 on the day of a purchase, 50 when the next one is due, then ever less. While too
+-- few gaps are known to expect one, fallback_at_risk_after_days stands for it.
 -- 2. frequency: purchases of the last 365 days against those of the 365 before, or against full_at
 -- where these were fewer.
 -- 3. breadth and engagement: categories bought so far, and visits of the last 90 days, up to
@@ -20,8 +19,8 @@ with
             graded_until_date,
             {{ add_days("cut_off_date", -90) }} as visits_after_date,
             {{ add_days("cut_off_date", -180) }} as signals_after_date,
-            {{ add_days("cut_off_date", -365) }} as year_began_date,
-            {{ add_days("cut_off_date", -730) }} as year_before_began_date
+            {{ add_days("cut_off_date", -365) }} as year_ago_date,
+            {{ add_days("cut_off_date", -730) }} as two_years_ago_date
         from {{ ref("int_health__cut_offs") }}
 
     ),
@@ -50,25 +49,25 @@ with
     ),
 
     -- The number of purchases by a date is that of the one made by then whose next was not.
-    by_year as (
+    year_ago as (
 
         select cut_offs.cut_off_date, purchases.customer_id, purchases.purchase_number
         from purchases
         inner join
             cut_offs
-            on purchases.purchase_date <= cut_offs.year_began_date
-            and purchases.next_purchase_date > cut_offs.year_began_date
+            on purchases.purchase_date <= cut_offs.year_ago_date
+            and purchases.next_purchase_date > cut_offs.year_ago_date
 
     ),
 
-    by_year_before as (
+    two_years_ago as (
 
         select cut_offs.cut_off_date, purchases.customer_id, purchases.purchase_number
         from purchases
         inner join
             cut_offs
-            on purchases.purchase_date <= cut_offs.year_before_began_date
-            and purchases.next_purchase_date > cut_offs.year_before_began_date
+            on purchases.purchase_date <= cut_offs.two_years_ago_date
+            and purchases.next_purchase_date > cut_offs.two_years_ago_date
 
     ),
 
@@ -203,9 +202,9 @@ with
             ) as rhythm_days,
             {{ days_between("gaps.last_purchase_date", "gaps.cut_off_date") }}
             as days_since_last_purchase,
-            gaps.purchase_number - coalesce(by_year.purchase_number, 0) as purchases_of_year,
-            coalesce(by_year.purchase_number, 0)
-            - coalesce(by_year_before.purchase_number, 0) as purchases_of_year_before,
+            gaps.purchase_number - coalesce(year_ago.purchase_number, 0) as purchases_of_year,
+            coalesce(year_ago.purchase_number, 0)
+            - coalesce(two_years_ago.purchase_number, 0) as purchases_of_year_before,
             breadth.categories,
             case when delivered.has_visits then coalesce(visits.visits, 0) end as visits,
             case when delivered.has_signals then coalesce(experience.points, 50) end as points,
@@ -213,7 +212,7 @@ with
         from {{ ref("int_repeat__gaps_at_cut_offs") }} as gaps
         cross join settings
         inner join delivered on gaps.cut_off_date = delivered.cut_off_date
-        {% for part in ["by_year", "by_year_before", "breadth", "visits", "experience"] %}
+        {% for part in ["year_ago", "two_years_ago", "breadth", "visits", "experience"] %}
             left join
                 {{ part }}
                 on gaps.cut_off_date = {{ part }}.cut_off_date
