@@ -318,6 +318,22 @@ FAULTS = {
     "marts.fct_threshold_backtests.no_more_return_than_were_called": one_row(
         "called = -1, returned_90_days = 0, returned_180_days = 0"
     ),
+    "marts.fct_customer_health.components_are_points_of_a_hundred": one_row(
+        "recency_score = 100.1", "recency_score is not null"
+    ),
+    "marts.fct_customer_health.a_mean_lies_among_its_components": one_row(
+        "health_score = least(recency_score, frequency_score, breadth_score, engagement_score,"
+        " experience_score) - 0.001"
+    ),
+    "marts.fct_health_backtests.tenths_add_up_to_all": one_row(
+        "customers = customers + 1", "score_decile = 'all'"
+    ),
+    "marts.fct_health_backtests.bounds_hold_the_auc_and_its_difference": one_row(
+        "auc = auc_upper + 0.001", "score_decile = 'all'"
+    ),
+    "marts.fct_health_backtests.a_score_tells_more_than_chance": one_row(
+        "auc_lower = 0.45, auc = 0.47, auc_upper = 0.499", "score_decile = 'all'"
+    ),
     "marts.fct_customer_ltv.predictions_or_a_reason": one_row("predicted_ltv_365_days = null"),
     "marts.fct_customer_ltv.chances_are_chances_and_time_adds_purchases": one_row(
         "expected_purchases_180_days = expected_purchases_365_days + 1e-6"
