@@ -69,6 +69,7 @@ select
     ltv.predicted_ltv_365_days,
     ltv.total_ltv_365_days,
     ltv.p_alive,
+    health.health_score,
     coalesce(states.is_negative_experience, false) as is_negative_experience,
     coalesce(states.is_inactive, false) as is_inactive,
     coalesce(states.is_at_risk, false) as is_at_risk,
@@ -96,3 +97,4 @@ left join {{ ref("int_repeat__expected_gaps") }} as gaps on persons.customer_id 
 left join {{ ref("fct_customer_ltv") }} as ltv on persons.customer_id = ltv.customer_id
 left join
     {{ ref("fct_customer_advocacy") }} as advocacy on persons.customer_id = advocacy.customer_id
+left join {{ ref("fct_customer_health") }} as health on persons.customer_id = health.customer_id
