@@ -276,6 +276,8 @@ def _print_summary(settings: Settings) -> None:
         f"{shop.records - shop.rejected:,} of {shop.records:,} records from {shop.files} files;"
         f" {shop.rejected:,} rejected, {len(shop.held)} files held",
     )
+    if shop.missing:
+        table.add_row("Not available", f"what needs {', '.join(shop.missing)}: nothing delivered")
     table.add_row("Checks", f"{passed} of {shop.checks} held")
     for warning in shop.warnings:
         what = f"{warning.table_name}: {warning.observed}. {warning.description}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from dagster_project.lib.contract import contract
 from dagster_project.lib.publish.query import connect_published
 from dagster_project.lib.settings import Settings
 
@@ -50,7 +51,8 @@ class Warning:
 
 @dataclass(frozen=True)
 class ShopSummary:
-    """The figures of definitions.md; shares lie between 0 and 1, None where nothing can be said."""
+    """The figures of definitions.md; shares lie between 0 and 1, None where nothing can be said.
+    `missing` names the entities of the contract of which nothing was ever delivered."""
 
     as_of: date
     currency: str
@@ -64,6 +66,7 @@ class ShopSummary:
     records: int
     rejected: int
     held: Sequence[Held]
+    missing: Sequence[str]
     checks: int
     warnings: Sequence[Warning]
     balanced: int
@@ -79,6 +82,9 @@ def summarise(settings: Settings) -> ShopSummary:
         held = connection.execute(
             "select file, reason from fct_intake_files where status = 'held' order by file"
         ).fetchall()
+        loaded = connection.execute(
+            "select distinct connector, entity from fct_intake_files where loaded > 0"
+        ).fetchall()
         warnings = connection.execute(
             "select table_name, observed, description from fct_check_results where not passed"
             " order by check_id"
@@ -86,5 +92,6 @@ def summarise(settings: Settings) -> ShopSummary:
     return ShopSummary(
         **dict(zip(names, values, strict=True)),
         held=[Held(*row) for row in held],
+        missing=[part.name for part in contract() if part.fed_by.isdisjoint(loaded)],
         warnings=[Warning(*row) for row in warnings],
     )
