@@ -18,6 +18,7 @@ SHARING = (
     "tests/reference/",
     "tests/definitions/test_category_affinities.py",
     "tests/definitions/test_demo_marts.py",
+    "tests/definitions/test_experience_marts.py",
     "tests/definitions/test_identity.py",
     "tests/definitions/test_lapse_thresholds.py",
     "tests/definitions/test_lifecycle_marts.py",
