@@ -222,7 +222,8 @@ def demo_shop(warehouse: Path, files: DemoFiles) -> Shop:
             shop.orders[row["order_no"]].bad.append(known)
 
     for row in latest("shipments", "parcel_no"):
-        if row["order_no"] in shop.orders:
+        is_seen = not row["handed_over_at"] or day(row["handed_over_at"])
+        if row["order_no"] in shop.orders and is_seen:
             promise = date.fromisoformat(row["promised_on"]) if row["promised_on"] else None
             shop.orders[row["order_no"]].parcels.append((promise, day(row["delivered_at"])))
     for refund in files.refunds:

@@ -1,8 +1,8 @@
 -- What was known by as_of of how each valid order went.
--- 1. Where the source of an order has told a thing of none of its orders, it is empty and not
--- false.
--- 2. An order has arrived with the last of its parcels. One without parcels has arrived on its own
--- date, and so has every order of a source that never says when a parcel arrives.
+-- 1. What the source of an order tells of none of its orders is empty and not false.
+-- 2. An order has arrived with the last of its parcels, of those that had left by as_of. One
+-- without
+-- has arrived on its own date, and so has every order of a source that tells of no arrival.
 -- 3. An experience is recovered where the customer gave a good signal 1 to 30 days after the first
 -- bad one about the order; empty while that may still come.
 -- 4. Dates on which a rating of each kind was first given tell the lowest rating of every day.
@@ -29,6 +29,9 @@ with
             end as delivered_date
         from {{ ref("stg_shipments") }} as shipments
         cross join settings
+        where
+            shipments.shipped_at is null
+            or {{ shop_date("shipments.shipped_at", "settings.time_zone") }} <= settings.as_of_date
 
     ),
 
