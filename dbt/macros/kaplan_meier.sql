@@ -30,13 +30,24 @@
 {%- endmacro %}
 
 {#
-    A bound of the 95 % interval of 1 - survival by the log of minus its logarithm; columns survival, between 0 and 1, and
-    hazard_variance.
+    A bound of the 95 % interval of 1 - survival by the log of minus its logarithm: 0 to 1 - .025^(1 / mature_customers) where
+    nobody returned, none where all have. Columns survival, hazard_variance, returned and mature_customers.
 
-    sign: - for the lower bound, + for the upper.
+    bound: lower or upper.
 #}
-{% macro survival_bound(sign) -%}
-    1 - power(
-        survival, exp({{ sign }}1.959963984540054e0 * sqrt(hazard_variance) / abs(ln(survival)))
-    )
+{% macro rate_bound(bound) -%}
+    {%- set sign = "-" if bound == "lower" else "+" -%}
+    case
+        when returned = 0
+        then
+            {% if bound == "lower" %} 0
+            {% else %} 1 - power(0.025e0, 1e0 / nullif(mature_customers, 0))
+            {% endif %}
+        when survival > 0
+        then
+            1 - power(
+                survival,
+                exp({{ sign }}1.959963984540054e0 * sqrt(hazard_variance) / abs(ln(survival)))
+            )
+    end
 {%- endmacro %}

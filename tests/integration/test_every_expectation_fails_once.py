@@ -285,6 +285,15 @@ FAULTS = {
     "marts.fct_discount_comparison.bounds_hold_the_difference": one_row(
         "rate_difference_upper = 1.01", "rate_difference is not null"
     ),
+    "marts.fct_experience_effects.bounds_hold_the_corrected_rate": one_row(
+        "km_rate = km_rate_upper + 0.001", "km_rate > 0"
+    ),
+    "marts.fct_experience_effects.bounds_hold_the_difference": one_row(
+        "rate_difference_upper = 1.01", "rate_difference is not null"
+    ),
+    "marts.fct_experience_effects.arms_are_compared_with_one_reference": one_row(
+        "is_reference = true", "rate_difference is not null"
+    ),
     "marts.fct_funnel_daily"
     ".expect_compound_columns_to_be_unique.session_date+channel+campaign+device": new_rows(
         2, session_date="date '2024-03-01'", channel="'ads'", campaign="'none'", device="'phone'"
@@ -365,6 +374,15 @@ FAULTS = {
     ),
     "marts.fct_next_purchase_rates.bounds_hold_the_corrected_rates": one_row(
         "km_365_days_rate = km_365_days_rate_lower - 0.001", "km_365_days_rate > 0"
+    ),
+    "marts.fct_order_experience.expect_column_values_to_be_between.rating": one_row(
+        "rating = 5.01"
+    ),
+    "marts.fct_order_experience.expect_column_values_to_be_between.days_late": one_row(
+        "days_late = 366"
+    ),
+    "marts.fct_order_experience.most_deliveries_keep_their_promise": (
+        "delete from {table}; " + new_rows(200, order_id="range", is_late="range < 101")
     ),
     "marts.fct_orders.expect_table_row_count_to_be_between": NO_ROWS,
     "marts.fct_orders.no_order_is_a_thousand_orders": one_row(

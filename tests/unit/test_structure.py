@@ -93,6 +93,7 @@ def test_only_these_columns_of_a_grain_may_be_empty() -> None:
         "fct_referral_programme": {"generation"},  # of the whole programme
         "fct_repurchase_rates": {"cohort_month"},  # all months together
         "fct_restatements": {"customer_id"},  # figures are of the shop
+        "int_experience__follow_ups": {"days_to_next_purchase"},  # none has come
         "int_identity__links": {"source_name"},  # only cookies have one
         "int_identity__mentions": {"account_id", "email_hash"},  # either may be unknown
         "int_predictions__totals": {"cohort_month", "acquisition_channel"},  # of the shop

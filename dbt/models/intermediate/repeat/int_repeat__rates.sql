@@ -100,13 +100,6 @@ select
     *,
     is_followed and customers >= 10 as is_shown,
     1 - survival as rate,
-    case
-        when returned = 0 then 0 when survival > 0 then {{ survival_bound("-") }}
-    end as rate_lower,
-    case
-        when returned = 0
-        then 1 - power(0.025e0, 1e0 / nullif(mature_customers, 0))
-        when survival > 0
-        then {{ survival_bound("+") }}
-    end as rate_upper
+    {{ rate_bound("lower") }} as rate_lower,
+    {{ rate_bound("upper") }} as rate_upper
 from joined
