@@ -1,7 +1,6 @@
 -- Of the first three purchases of each customer: what each was like, as known on the day from which
 -- the next one is waited for (the landmark).
--- 1. Of the orders of an occasion the worst counts, the latest arrival, and the channel of the
--- first.
+-- 1. Of the orders of an occasion the worst counts, the latest arrival, the channel of the first.
 -- 2. What becomes known after the landmark does not count: it would be a result of the future.
 with
 
