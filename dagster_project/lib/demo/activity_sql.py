@@ -235,7 +235,8 @@ SPEND = """
 TRUTH = {
     "referrals.parquet": """
         select
-            invite_no(invite) as referral_no, account(referrer) as referrer_id,
+            invite_no(invite) as referral_no,
+            case when referrer >= 0 then account(referrer) end as referrer_id,
             case when people.kind = 1 then email(referred, host)
                 when referred >= 0 then account(referred) end as referred_id,
             case when first_order >= 0 then order_no(first_order) end as first_order_no,
