@@ -192,7 +192,7 @@ def test_every_kind_of_referral_is_planted(shop: Referrals) -> None:
     assert any({row["referrer_id"], row["referred_id"]} <= office for row in valid)
 
 
-def test_cycles_and_a_household_are_decided_by_no_date(shop: Referrals) -> None:
+def test_two_cycles_lie_within_one_day_and_two_refer_a_customer(shop: Referrals) -> None:
     closed = {row["invite_no"]: row for row in shop.sent if shop.rejected.get(row["invite_no"])}
     on_one_day = [
         row
