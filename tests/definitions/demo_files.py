@@ -182,16 +182,28 @@ class DemoFiles:
         return {PLACEHOLDER} | {email for email, n in carried.items() if email and n > 10}
 
     @cached_property
+    def nobodys(self) -> set[str]:
+        """Accounts that are named with more than ten addresses: who uses them is not known."""
+        named: dict[str, set[str | None]] = defaultdict(set)
+        for row in self.records("events"):
+            if row["account"] and row["contact_email"]:
+                named[row["account"]].add(email_of(row["contact_email"]))
+        return {account for account, emails in named.items() if len(emails) > 10}
+
+    @cached_property
     def persons(self) -> dict[str, list[str]]:
         """E-mail -> the accounts that carry it, the oldest first; others by their number."""
         found: dict[str, list[str]] = defaultdict(list)
-        for number in sorted(self.accounts, key=lambda n: (self.accounts[n]["since"], n)):
+        known = self.accounts.keys() - self.nobodys
+        for number in sorted(known, key=lambda n: (self.accounts[n]["since"], n)):
             email = email_of(self.accounts[number]["email"])
             found[number if email in self.shared else email or number].append(number)
         return found
 
     def person(self, account: str | None, email: str | None = None) -> str | None:
         """Their oldest account; the e-mail of a guest that no account carries."""
+        if account in self.nobodys:
+            return None
         key = email_of(self.accounts[account]["email"]) if account else email_of(email)
         if key in self.shared:
             return account

@@ -304,6 +304,9 @@ PLANTED = {
         having count(distinct campaign) = 2
         and date_diff('minute', min(happened_at), max(happened_at)) < 30)""",
     "sale_window": "select 3",
+    "account_of_nobody": """select count(*) from (
+        select account from events where account is not null group by account
+        having count(distinct contact_email) > 10)""",
 }
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from dagster_project.lib.demo import write_shop
+from dagster_project.lib.demo import activity_sql, write_shop
 
 BERLIN = ZoneInfo("Europe/Berlin")
 Record = dict[str, Any]
@@ -244,6 +245,18 @@ def test_robots_and_late_events(shop: Shop) -> None:
     late = pq.read_table(shop.landing / "demo" / f"events_late_{LAST_DAY}.parquet").to_pylist()
     assert late
     assert all(e["happened_at"].date() < LAST_DAY - timedelta(days=10) for e in late)
+
+
+def test_late_and_repeated_events_are_drawn_in_a_shop_of_millions_too() -> None:
+    """Their numbers count 32,000 to a customer."""
+    numbers = [0, 31, 503 * 7, 3_839_991_680, 10_000_000 * 32_000 + 5, 2**60]
+    with duckdb.connect() as con:
+        con.execute(activity_sql.STEPS.format(terms=["tea"], seed=5))
+        for number in numbers:
+            for modulus in (37, 503):
+                drawn = con.execute(f"select is_nth({number}::bigint, {modulus})").fetchone()
+                assert drawn == ((number * 2654435761 + 5) % modulus == 0,)
+        assert con.sql("select count_if(is_nth(i, 37)) from range(37) r(i)").fetchone() == (1,)
 
 
 def test_signals_follow_their_orders(shop: Shop) -> None:

@@ -33,10 +33,9 @@ class Referrals(DemoFiles):
     def since(self) -> dict[str, date]:
         """A customer since the first account or the first valid order."""
         days: dict[str, list[date]] = defaultdict(list)
-        for number, row in self.accounts.items():
-            days[str(self.person(number))].append(
-                datetime.fromisoformat(row["registered_at"]).date()
-            )
+        for numbers in self.persons.values():
+            opened = (self.accounts[number]["registered_at"] for number in numbers)
+            days[numbers[0]] += [datetime.fromisoformat(stamp).date() for stamp in opened]
         for person, order in self.first_orders.items():
             days[person].append(order.day)
         return {person: min(found) for person, found in days.items()}
@@ -83,7 +82,9 @@ class Referrals(DemoFiles):
         kept: dict[str, Record] = {}
         for row in self.sent:
             inviter, friend = row["from"], row["to"]
-            if friend == inviter:
+            if inviter is None:
+                found[row["invite_no"]] = "unknown referrer"
+            elif friend == inviter:
                 found[row["invite_no"]] = "self-referral"
             elif friend and self.devices[inviter] & self.devices[friend]:
                 found[row["invite_no"]] = "same household"
@@ -167,6 +168,7 @@ def test_every_kind_of_referral_is_planted(shop: Referrals) -> None:
     valid = [row for row in planted if row["is_valid"]]
 
     assert Counter(row["invalid_reason"] for row in planted if not row["is_valid"]) == {
+        "unknown referrer": 1,
         "self-referral": 2,
         "same household": 1,
         "referrer not registered yet": 1,
@@ -190,7 +192,7 @@ def test_every_kind_of_referral_is_planted(shop: Referrals) -> None:
     assert any({row["referrer_id"], row["referred_id"]} <= office for row in valid)
 
 
-def test_cycles_and_a_household_are_decided_by_no_date(shop: Referrals) -> None:
+def test_two_cycles_lie_within_one_day_and_two_refer_a_customer(shop: Referrals) -> None:
     closed = {row["invite_no"]: row for row in shop.sent if shop.rejected.get(row["invite_no"])}
     on_one_day = [
         row

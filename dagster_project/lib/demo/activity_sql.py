@@ -17,7 +17,8 @@ create macro basket_no(visit) as format('B{{:010d}}', visit);
 create macro lost_order(person) as format('D7{{:09d}}', person);
 create macro term(number) as ({terms})[number + 1];
 create macro year_of(second) as year(to_timestamp(second));
-create macro is_nth(number, modulus) as (number * 2654435761 + {seed}) % modulus = 0;
+create macro is_nth(number, modulus) as
+    (number % modulus * 2654435761 + {seed}) % modulus = 0;
 """
 
 # From visits and bots; the people, orders and items are those of the chunk.
@@ -235,7 +236,8 @@ SPEND = """
 TRUTH = {
     "referrals.parquet": """
         select
-            invite_no(invite) as referral_no, account(referrer) as referrer_id,
+            invite_no(invite) as referral_no,
+            case when referrer >= 0 then account(referrer) end as referrer_id,
             case when people.kind = 1 then email(referred, host)
                 when referred >= 0 then account(referred) end as referred_id,
             case when first_order >= 0 then order_no(first_order) end as first_order_no,

@@ -17,7 +17,8 @@ Row = dict[str, Any]
 FIRST_TRAP = FIRST_PERSON + 10_000_000  # accounts C810000000 and so on
 FIRST_ORDER = FIRST_INVITE = 8_000_000_000
 PERIOD = -1  # of the files of what is planted
-COMPANY_ACCOUNTS, PLACEHOLDER_ACCOUNTS = 30, 8
+FILE = "events_planted.parquet"
+COMPANY_ACCOUNTS, PLACEHOLDER_ACCOUNTS, COUNTER_EMAILS = 30, 8, 11
 HOUR = 3600
 # hour of the day at which a fact happens
 HOURS = {"account": 9, "visit": 10, "cart": 11, "order": 12}
@@ -27,7 +28,12 @@ PHONE = 2  # EUR; what is cheaper is ordered by phone, so without a visit
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) Demo/1.0"
 
 # between the first two accounts of a trap, and why the referral is rejected
-TRAPPED = {"spelled": "self-referral", "mates": "same household", "colleagues": ""}
+TRAPPED = {
+    "spelled": "self-referral",
+    "mates": "same household",
+    "colleagues": "",
+    "counter": "unknown referrer",
+}
 HALF_A_YEAR = 180  # days; no threshold is later
 
 EVENTS = pa.schema(
@@ -250,20 +256,26 @@ class Planting:
             "visits before the account was opened on the same device",
         )
         self._long_visits(start, roamer)
+        (counter,) = self._open(["noemail@example.com"], start)
+        for reader in self.advocates.persons[:COUNTER_EMAILS]:
+            letter: Row = {"contact_email": email_of(reader.person), "campaign": "newsletter"}
+            at = self.moment(reader.facts[0].day + timedelta(days=60), 8)
+            self._event("mail_open", at, counter, None, account_of(counter), **letter)
+        self.notes.append(("account_of_nobody", FILE, account_of(counter), "reads all mail"))
+        self.trapped["counter"] = [counter, roamer]
 
     def _long_visits(self, start: date, roamer: int) -> None:
         night, change = cookie_of(roamer, 3), cookie_of(roamer, 4)
         for minute in (-10, -4, 3, 11):
             at = self.moment(start + timedelta(days=8), 0) + minute * 60
             self._event("view_page", at, roamer, night, None, url="/")
-        file = "events_planted.parquet"
-        self.notes.append(("visit_across_midnight", file, night, "21 minutes, two days"))
+        self.notes.append(("visit_across_midnight", FILE, night, "21 minutes, two days"))
         for minute, campaign in enumerate(("social-film", "social-photo")):
             at = self.moment(start + timedelta(days=9), 18) + 300 * minute
             touch = {"source": "social", "campaign": campaign}
             self._event("ad_touch", at, roamer, change, None, **touch)
             self._event("view_page", at + 5, roamer, change, None, url="/", **touch)
-        self.notes.append(("campaign_change", file, change, "social-film, then social-photo"))
+        self.notes.append(("campaign_change", FILE, change, "social-film, then social-photo"))
 
     def _open(self, emails: list[str], day: date) -> list[int]:
         """Opens an account for each address, on a device of its own."""
@@ -295,10 +307,10 @@ class Planting:
             referrer, referred = invitation.inviter, invitation.friend
             self._referral(invitation, referrer, referred, generation.get(referrer, 0))
         for story, reason in TRAPPED.items():
-            one, other, *_ = self.trapped[story]
-            invitation = Invitation(one, other, True, False, self.trap_day, 20, reason)
-            same = reason == "self-referral"
-            self._referral(invitation, one, one if same else other, 0)
+            inviter, friend, *_ = self.trapped[story]
+            invitation = Invitation(inviter, friend, True, False, self.trap_day, 20, reason)
+            referrer = NOBODY if reason == "unknown referrer" else inviter
+            self._referral(invitation, referrer, inviter if story == "spelled" else friend, 0)
 
     def _referral(
         self, invitation: Invitation, referrer: int, referred: int | None, generation: int

@@ -17,7 +17,7 @@ def referrals(
     """The invitations of a block in the order of their sending, all of them valid.
 
     A fifth of the account holders invite. Who was invited came after the invitation, and who
-    invited had an account before it, so that nobody is at both ends of a chain.
+    invited had an account before it, so that no chain comes back to its beginning.
     """
     row = np.arange(block.start, block.stop)
     begin = int(world.utc(np.array([0]), np.array([0]))[0])
