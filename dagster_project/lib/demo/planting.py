@@ -256,7 +256,7 @@ class Planting:
             "visits before the account was opened on the same device",
         )
         self._long_visits(start, roamer)
-        (counter,) = self._open(["noemail@example.com"], start)
+        (counter,) = self._open(["counter@example.com"], start)
         for reader in self.advocates.persons[:COUNTER_EMAILS]:
             letter: Row = {"contact_email": email_of(reader.person), "campaign": "newsletter"}
             at = self.moment(reader.facts[0].day + timedelta(days=60), 8)

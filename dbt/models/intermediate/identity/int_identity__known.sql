@@ -1,6 +1,7 @@
 -- 1. An account is known from the customers that the shop delivered, or from a fact that names it.
 -- 2. Its e-mail is its own, else that named with it last.
--- 3. What too many share, or what stands for no address at all, identifies nobody.
+-- 3. What too many share, or what stands for no address at all, identifies nobody; nor does the
+-- address of such an account, unless a fact names it.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
@@ -62,7 +63,7 @@ with
 
     carried as (
 
-        select email_hash, count(*) as accounts
+        select email_hash, count(*) as accounts, min(emails) as emails
         from accounts
         where email_hash is not null
         group by email_hash
@@ -86,6 +87,7 @@ with
         select
             coalesce(carried.email_hash, named.email_hash) as email_hash,
             coalesce(carried.accounts, 0) as accounts,
+            case when named.email_hash is null then carried.emails end as emails_of_account,
             named.named_with,
             named.first_mentioned_at
         from carried
@@ -119,6 +121,8 @@ select
         then 'a placeholder'
         when emails.accounts > settings.max_accounts_per_email
         then 'shared by ' || cast(emails.accounts as string) || ' accounts'
+        when emails.emails_of_account > settings.max_emails_per_account
+        then 'of an account named with ' || cast(emails.emails_of_account as string) || ' addresses'
     end as shared_because,
     false as is_registered,
     cast(null as timestamp) as created_at,
