@@ -208,8 +208,9 @@ def demo_shop(warehouse: Path, files: DemoFiles) -> Shop:
         found = datetime.fromisoformat(text).astimezone(BERLIN).date() if text else None
         return found if found and found <= shop.as_of else None
 
-    def latest(entity: str, key: str) -> list[dict[str, Any]]:
-        return list({row[key]: row for row in files.records(entity)}.values())
+    def latest(entity: str, *key: str) -> list[dict[str, Any]]:
+        found = {tuple(row[name] for name in key): row for row in files.records(entity)}
+        return list(found.values())
 
     def tell(row: dict[str, Any], known: Day, bad: bool, good: bool) -> None:
         placed = files.orders.get(row["order_no"])
@@ -232,7 +233,7 @@ def demo_shop(warehouse: Path, files: DemoFiles) -> Shop:
             order.returned.append(refund.day)
             if refund.reason == "defect" and order.person:
                 order.bad.append(max(refund.day, order.day))
-    for row in latest("reviews", "review_no"):
+    for row in latest("reviews", "review_no", "order_no"):
         known, stars = day(row["written_at"]), row["stars"]
         if known and row["order_no"] in shop.orders:
             shop.orders[row["order_no"]].ratings.append((stars, known))

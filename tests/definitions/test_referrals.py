@@ -221,7 +221,7 @@ def test_random_shops_full_of_traps_are_resolved_as_by_walking(
     expected = walked(many)
     assert answers_of(settings) == expected
     reasons = {reason for reason, *_ in expected.values()}
-    assert len(reasons) == 8  # each of them occurs, but for the unknown referrer
+    assert len(reasons) == 8  # every one but for the unknown referrer, and none
     assert max(depth or 0 for _, depth, _ in expected.values()) >= 5
     referred = [
         person
