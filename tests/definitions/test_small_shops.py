@@ -578,6 +578,25 @@ def test_orders_alone_are_enough(orders_only: Settings) -> None:
     assert is_balanced(orders_only)
 
 
+def test_what_was_never_delivered_is_not_available_and_no_zero(orders_only: Settings) -> None:
+    empty = {
+        *("fct_advocacy_actions", "fct_advocacy_monthly", "fct_advocacy_value"),
+        *("fct_customer_advocacy", "fct_referral_programme", "fct_referrals", "fct_referrers"),
+        *("fct_order_experience", "fct_experience_effects"),
+    }
+    assert {name: rows(orders_only, f"from {name}") for name in empty} == {
+        name: [] for name in empty
+    }
+    assert rows(
+        orders_only, "select distinct advocacy_tier, advocacy_quadrant from dim_customers"
+    ) == [("not available", "not available")]
+    assert rows(
+        orders_only,
+        "select distinct engagement_score, experience_score, health_score > 0"
+        " from fct_customer_health",
+    ) == [(None, None, True)]
+
+
 @pytest.fixture(scope="module")
 def nobody(build: Build) -> Settings:
     return build(
