@@ -97,14 +97,20 @@ def acts_of(files: DemoFiles) -> Iterator[Act]:
         for row in files.table("visitors")
         if row["is_identified"]
     }
+    linked: dict[str, date] = {}  # by the first login
+    for row in files.records("events"):
+        if (cookie := row["visitor_cookie"]) and files.person(row["account"], row["contact_email"]):
+            linked[cookie] = min(linked.get(cookie, date.max), day(row, "happened_at"))
     seen = set()
     for row in files.records("events"):
         weight = {**COSTLY, **CHEAP}.get(row["kind"])
         if weight and row["event_no"] not in seen:
             seen.add(row["event_no"])
-            person = files.person(row["account"], row["contact_email"])
-            if person := person or owners.get(row["visitor_cookie"]):
-                yield person, day(row, "happened_at"), weight, row["kind"] in COSTLY
+            acted, is_costly = day(row, "happened_at"), row["kind"] in COSTLY
+            if person := files.person(row["account"], row["contact_email"]):
+                yield person, acted, weight, is_costly
+            elif person := owners.get(cookie := row["visitor_cookie"]):
+                yield person, max(acted, linked[cookie]), weight, is_costly
     sent = {row["invite_no"]: day(row, "sent_at") for row in files.records("referrals")}
     for row in files.table("referrals"):
         if row["is_valid"]:
