@@ -1,5 +1,5 @@
 -- Whether they would recommend the shop: who was asked, and what they said. An answer that names
--- nobody stands for somebody of whom nothing else is known.
+-- nobody stands for somebody of whom nothing else is known; one without a date is none.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
@@ -23,7 +23,10 @@ with
                 )
             }} as invited_date,
             case
-                when accounts.customer_id is null and emails.customer_id is null
+                when
+                    accounts.customer_id is null
+                    and emails.customer_id is null
+                    and responses.responded_at is not null
                 then
                     greatest(
                         {{ shop_date("responses.responded_at", "settings.time_zone") }},
