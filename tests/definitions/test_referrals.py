@@ -365,3 +365,13 @@ def test_dates_are_compared_in_the_shops_time_zone(tmp_path: Path) -> None:
         "r00000": (None, 1, None),
         "r00001": ("already a customer", None, None),
     }
+
+
+def test_a_shop_that_delivers_no_rewards_has_none_instead_of_zero(tmp_path: Path) -> None:
+    shop, day = Shop(), LAST - timedelta(days=100)
+    shop.join("anna", day)
+    shop.refer("anna", None, day)
+    settings = rebuild(shop.deliver(tmp_path), as_of=LAST, marts=MARTS)
+    for mart in ("fct_referrers", "fct_customer_advocacy", "fct_referral_programme"):
+        found = {reward for (reward,) in rows(settings, f"select reward_amount from {mart}")}
+        assert found == {None}, mart
