@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.definitions.demo_files import DemoFiles, local_day
-from tests.shops import KEY, rows
+from tests.shops import KEY, rebuild, rows, settings_of, write_csv
 
 COSTLY = {"photo": 3, "case_study": 5}
 CHEAP = {"share": 1, "answer": 2}
@@ -285,3 +285,14 @@ def test_direct_values_of_all_referrers_are_the_programme(demo: Path) -> None:
         " (select referred_customer_id from fct_referrals where is_converted)",
     ) == [programme[:2]]
     assert all(programme)
+
+
+def test_answers_that_nobody_was_invited_to_have_no_response_rate(tmp_path: Path) -> None:
+    files = tmp_path / "landing" / "files"
+    order = {"order_id": "a", "ordered_at": "2025-01-07", "merchandise_amount": 1}
+    write_csv(files / "orders.csv", [order])
+    answer = {"survey_type": "promoter_score", "score": 9, "responded_at": "2025-01-06"}
+    write_csv(files / "survey_responses.csv", [{"response_id": "r", **answer}])
+    settings = rebuild(settings_of(tmp_path / "landing", tmp_path / "warehouse"))
+    figures = "select customers, responses, nps, invited, response_rate from fct_advocacy_monthly"
+    assert rows(settings, figures) == [(None, 1, 100, None, None)]

@@ -22,6 +22,7 @@ with
                     "coalesce(responses.invited_at, responses.responded_at)", "settings.time_zone"
                 )
             }} as invited_date,
+            responses.invited_at is not null as is_invited,
             case
                 when
                     accounts.customer_id is null
@@ -62,6 +63,7 @@ select
     customer_id,
     coalesce(customer_id, source_name || ':' || response_id) as respondent_id,
     case when is_answered then score end as score,
+    is_invited,
     is_answered,
     invited_date,
     case when is_answered then responded_date end as responded_date,

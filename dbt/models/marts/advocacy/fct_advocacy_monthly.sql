@@ -18,16 +18,22 @@ with
         select
             min(first_month) as first_month,
             sum(tier_facts) > 0 as has_tiers,
-            sum(survey_facts) > 0 as has_surveys
+            sum(survey_facts) > 0 as has_surveys,
+            sum(invitations) > 0 as has_invitations
         from
             (
                 select
                     {{ month_start("min(acted_date)") }} as first_month,
                     count(*) as tier_facts,
-                    0 as survey_facts
+                    0 as survey_facts,
+                    0 as invitations
                 from {{ ref("int_advocacy__actions") }}
                 union all
-                select {{ month_start("min(invited_date)") }}, 0, count(*)
+                select
+                    {{ month_start("min(invited_date)") }},
+                    0,
+                    count(*),
+                    count(*) filter (where is_invited)
                 from answers
             )
 
@@ -40,6 +46,7 @@ with
             periods.is_complete,
             known.has_tiers,
             known.has_surveys,
+            known.has_invitations,
             known.first_month
         from {{ ref("int_calendar__periods") }} as periods
         cross join known
@@ -118,6 +125,7 @@ with
             count(distinct respondent_id) as invited,
             count(distinct case when is_answered then respondent_id end) as invited_who_answered
         from answers
+        where is_invited
         group by {{ month_start("invited_date") }}
 
     ),
@@ -146,7 +154,7 @@ with
             case
                 when stocks.has_tiers then stocks.lurkers + stocks.likers + stocks.lovers
             end as customers,
-            case when stocks.has_surveys then coalesce(invitations.invited, 0) end as invited,
+            case when stocks.has_invitations then coalesce(invitations.invited, 0) end as invited,
             invitations.invited_who_answered,
             case when stocks.has_surveys then coalesce(scored.responses, 0) end as responses,
             case when stocks.has_surveys then coalesce(scored.promoters, 0) end as promoters,
