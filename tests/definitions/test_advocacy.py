@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.definitions.demo_files import DemoFiles, local_day
-from tests.shops import KEY, rebuild, rows, settings_of, write_csv
+from tests.shops import KEY, dbt, rebuild, rows, settings_of, write_csv
 
 COSTLY = {"photo": 3, "case_study": 5}
 CHEAP = {"share": 1, "answer": 2}
@@ -296,3 +296,22 @@ def test_answers_that_nobody_was_invited_to_have_no_response_rate(tmp_path: Path
     settings = rebuild(settings_of(tmp_path / "landing", tmp_path / "warehouse"))
     figures = "select customers, responses, nps, invited, response_rate from fct_advocacy_monthly"
     assert rows(settings, figures) == [(None, 1, 100, None, None)]
+
+
+@pytest.mark.parametrize("ends", ["4, null", "null, 5", "2, 3"])
+def test_a_seed_whose_ranges_overlap_or_have_one_end_is_refused(tmp_path: Path, ends: str) -> None:
+    write_csv(
+        tmp_path / "landing" / "files" / "orders.csv",
+        [{"order_id": "a", "ordered_at": "2025-01-07", "merchandise_amount": 1}],
+    )
+    settings = rebuild(
+        settings_of(tmp_path / "landing", tmp_path / "warehouse"),
+        on_seeds=[
+            "delete from seeds.advocacy_actions where action_type = 'rating' and score_from = 4",
+            f"insert into seeds.advocacy_actions values ('rating', {ends}, 'positive', 1, false)",
+        ],
+        marts=["fct_orders"],
+    )
+    test = "assert_advocacy_actions_do_not_overlap"
+    with pytest.raises(AssertionError, match=test):
+        dbt(settings, "test", "--select", test)
