@@ -1,8 +1,7 @@
 -- 1. Tiers are those of the customers who had bought by the end of the month, by what they had done
 -- by then; a month holds the changes, and their sums so far are the stock.
--- 2. An answer counts in the month in which it was given, the last one of each person; an
--- invitation
--- in that in which it was sent, with its answer whenever it came.
+-- 2. An answer counts in the month in which it was given, the last one of each person. Invitations
+-- count in that in which they were sent, with their answers whenever these came.
 -- 3. Bounds of NPS are those of Agresti and Coull's kind: three quarters of a promoter and of a
 -- detractor and three halves of a passive are added before the variance is taken.
 {%- set z = "1.959963984540054e0" -%}
