@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.definitions.demo_files import DemoFiles, local_day
-from tests.shops import KEY, rows
+from tests.shops import KEY, dbt, rebuild, rows, settings_of, write_csv
 
 COSTLY = {"photo": 3, "case_study": 5}
 CHEAP = {"share": 1, "answer": 2}
@@ -97,14 +97,20 @@ def acts_of(files: DemoFiles) -> Iterator[Act]:
         for row in files.table("visitors")
         if row["is_identified"]
     }
+    linked: dict[str, date] = {}  # by the first login
+    for row in files.records("events"):
+        if (cookie := row["visitor_cookie"]) and files.person(row["account"], row["contact_email"]):
+            linked[cookie] = min(linked.get(cookie, date.max), day(row, "happened_at"))
     seen = set()
     for row in files.records("events"):
         weight = {**COSTLY, **CHEAP}.get(row["kind"])
         if weight and row["event_no"] not in seen:
             seen.add(row["event_no"])
-            person = files.person(row["account"], row["contact_email"])
-            if person := person or owners.get(row["visitor_cookie"]):
-                yield person, day(row, "happened_at"), weight, row["kind"] in COSTLY
+            acted, is_costly = day(row, "happened_at"), row["kind"] in COSTLY
+            if person := files.person(row["account"], row["contact_email"]):
+                yield person, acted, weight, is_costly
+            elif person := owners.get(cookie := row["visitor_cookie"]):
+                yield person, max(acted, linked[cookie]), weight, is_costly
     sent = {row["invite_no"]: day(row, "sent_at") for row in files.records("referrals")}
     for row in files.table("referrals"):
         if row["is_valid"]:
@@ -279,3 +285,33 @@ def test_direct_values_of_all_referrers_are_the_programme(demo: Path) -> None:
         " (select referred_customer_id from fct_referrals where is_converted)",
     ) == [programme[:2]]
     assert all(programme)
+
+
+def test_answers_that_nobody_was_invited_to_have_no_response_rate(tmp_path: Path) -> None:
+    files = tmp_path / "landing" / "files"
+    order = {"order_id": "a", "ordered_at": "2025-01-07", "merchandise_amount": 1}
+    write_csv(files / "orders.csv", [order])
+    answer = {"survey_type": "promoter_score", "score": 9, "responded_at": "2025-01-06"}
+    write_csv(files / "survey_responses.csv", [{"response_id": "r", **answer}])
+    settings = rebuild(settings_of(tmp_path / "landing", tmp_path / "warehouse"))
+    figures = "select customers, responses, nps, invited, response_rate from fct_advocacy_monthly"
+    assert rows(settings, figures) == [(None, 1, 100, None, None)]
+
+
+@pytest.mark.parametrize("ends", ["4, null", "null, 5", "2, 3"])
+def test_a_seed_whose_ranges_overlap_or_have_one_end_is_refused(tmp_path: Path, ends: str) -> None:
+    write_csv(
+        tmp_path / "landing" / "files" / "orders.csv",
+        [{"order_id": "a", "ordered_at": "2025-01-07", "merchandise_amount": 1}],
+    )
+    settings = rebuild(
+        settings_of(tmp_path / "landing", tmp_path / "warehouse"),
+        on_seeds=[
+            "delete from seeds.advocacy_actions where action_type = 'rating' and score_from = 4",
+            f"insert into seeds.advocacy_actions values ('rating', {ends}, 'positive', 1, false)",
+        ],
+        marts=["fct_orders"],
+    )
+    test = "assert_advocacy_actions_do_not_overlap"
+    with pytest.raises(AssertionError, match=test):
+        dbt(settings, "test", "--select", test)

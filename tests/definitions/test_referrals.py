@@ -312,7 +312,7 @@ def test_rewards_are_cost_whoever_they_were_paid_for(tmp_path: Path) -> None:
     shop.refer("anna", "anna", day, reward_amount="5.00")
     shop.refer("anna", "caro", day, reward_amount="2.50", converted_at=LAST + timedelta(days=1))
     shop.refer("bela", None, day)
-    settings = rebuild(shop.deliver(tmp_path), as_of=LAST, marts=MARTS)
+    settings = rebuild(shop.deliver(tmp_path), as_of=LAST, marts=(*MARTS, "fct_orders"))
     assert rows(
         settings,
         "select referrals, invalid_referrals, converted_customers, conversion_rate,"
@@ -321,6 +321,33 @@ def test_rewards_are_cost_whoever_they_were_paid_for(tmp_path: Path) -> None:
     ) == [(3, 1, 1, 1 / 3, 1.0, Decimal(50), Decimal(10), None)]
     (row,) = rows(settings, "from fct_referrers where customer_id = 'bela'")
     assert row[1:3] == (1, 0)
+    assert rows(settings, "select contribution_margin from fct_orders") == [(Decimal(45),)]
+
+
+def test_reminders_to_one_address_are_one_referral_before_and_after_somebody_came(
+    tmp_path: Path,
+) -> None:
+    shop, day = Shop(), LAST - timedelta(days=100)
+    for name in ("anna", "bela", "caro"):
+        shop.join(name, day)
+    for week in range(4):
+        sent = day + timedelta(days=7 * week)
+        shop.refer("anna", None, sent, referred_email="dora@example.com")
+        shop.refer("bela", None, sent, referred_email="dora@example.com")
+        shop.refer("caro", None, sent)
+    standings = "select customer_id, score, advocacy_tier from fct_customer_advocacy order by all"
+    settings = rebuild(shop.deliver(tmp_path / "before"), as_of=LAST, marts=MARTS)
+    assert rows(settings, standings) == [
+        ("anna", Decimal(2), "liker"),
+        ("bela", Decimal(2), "liker"),
+        ("caro", Decimal(8), "lover"),
+    ]
+    shop.join("dora", LAST)
+    settings = rebuild(shop.deliver(tmp_path / "after"), as_of=LAST, marts=MARTS)
+    assert rows(settings, standings)[:2] == [
+        ("anna", Decimal(2), "liker"),
+        ("bela", Decimal(0), "lurker"),
+    ]
 
 
 def test_dates_are_compared_in_the_shops_time_zone(tmp_path: Path) -> None:
@@ -338,3 +365,13 @@ def test_dates_are_compared_in_the_shops_time_zone(tmp_path: Path) -> None:
         "r00000": (None, 1, None),
         "r00001": ("already a customer", None, None),
     }
+
+
+def test_a_shop_that_delivers_no_rewards_has_none_instead_of_zero(tmp_path: Path) -> None:
+    shop, day = Shop(), LAST - timedelta(days=100)
+    shop.join("anna", day)
+    shop.refer("anna", None, day)
+    settings = rebuild(shop.deliver(tmp_path), as_of=LAST, marts=MARTS)
+    for mart in ("fct_referrers", "fct_customer_advocacy", "fct_referral_programme"):
+        found = {reward for (reward,) in rows(settings, f"select reward_amount from {mart}")}
+        assert found == {None}, mart

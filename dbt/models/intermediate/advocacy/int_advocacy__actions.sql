@@ -1,6 +1,7 @@
 -- What customers did and said for or against the shop, with the weights of the seed.
 -- 1. A review that stands on several orders was written once.
--- 2. What is only known to be somebody's by its order is not known before the order.
+-- 2. What is only known to be somebody's by its order is not known before the order, and what is so
+-- by its cookie not before the first login on it.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
@@ -95,7 +96,11 @@ with
             events.event_id,
             coalesce(accounts.customer_id, emails.customer_id, visitors.customer_id),
             cast(null as decimal(9, 2)),
-            events.event_date,
+            case
+                when accounts.customer_id is null and emails.customer_id is null
+                then greatest(events.event_date, visitors.linked_on)
+                else events.event_date
+            end,
             events.occurred_at
         from {{ ref("int_events__cleaned") }} as events
         left join accounts on events.account_id = accounts.account_id

@@ -1,5 +1,5 @@
 -- Whether they would recommend the shop: who was asked, and what they said. An answer that names
--- nobody stands for somebody of whom nothing else is known.
+-- nobody stands for somebody of whom nothing else is known; one without a date is none.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
@@ -22,8 +22,12 @@ with
                     "coalesce(responses.invited_at, responses.responded_at)", "settings.time_zone"
                 )
             }} as invited_date,
+            responses.invited_at is not null as is_invited,
             case
-                when accounts.customer_id is null and emails.customer_id is null
+                when
+                    accounts.customer_id is null
+                    and emails.customer_id is null
+                    and responses.responded_at is not null
                 then
                     greatest(
                         {{ shop_date("responses.responded_at", "settings.time_zone") }},
@@ -59,6 +63,7 @@ select
     customer_id,
     coalesce(customer_id, source_name || ':' || response_id) as respondent_id,
     case when is_answered then score end as score,
+    is_invited,
     is_answered,
     invited_date,
     case when is_answered then responded_date end as responded_date,

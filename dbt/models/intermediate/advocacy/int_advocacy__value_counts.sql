@@ -1,7 +1,6 @@
 -- Lovers and lurkers among the buyers of each month's end, in order of what they have brought so
--- far, apart by the year of the first purchase. Lurkers between two values of lovers count
--- together,
--- for nothing else is asked of them.
+-- far, apart by the year of the first purchase. Lurkers between two values of lovers are counted
+-- together, for how they stand among themselves changes no comparison.
 with
 
     months as (

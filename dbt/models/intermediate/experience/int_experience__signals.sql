@@ -2,6 +2,7 @@
 -- 1. A delivery is bad from the fourth day after the promise on, whether it came later or not at
 -- all, and whether or not the order was paid for: a replacement counts, a cancelled one does not.
 -- 2. What is only known to be somebody's by its order is not known before the order.
+-- 3. What was said without a date is never known.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
@@ -100,7 +101,7 @@ with
         left join accounts on said.account_id = accounts.account_id
         left join emails on said.email_hash = emails.email_hash
         left join orders on said.order_id = orders.order_id
-        where said.is_bad or said.is_good
+        where (said.is_bad or said.is_good) and said.known_at is not null
         union all
         select
             'late_delivery',

@@ -1,7 +1,8 @@
 -- Which referrals count. Nobody has two referrers, and nobody refers himself through others.
 -- 1. Of those that nothing speaks against, a person's referrer is the one who sent first, and one
 -- who sent to an existing customer only if there is no other.
--- 2. Who is on a cycle of referrers is found by following all of them at once, twice as far in each
+-- 2. Whom nobody knows is referred once by each referrer, as he will be when he comes.
+-- 3. Who is on a cycle of referrers is found by following all of them at once, twice as far in each
 -- round; the referral of the cycle that was sent last is rejected, one to an existing customer
 -- before others.
 {%- set rounds = 12 -%}
@@ -80,6 +81,17 @@ with
             coalesce(
                 sent.invalid_reason,
                 case
+                    when
+                        sent.stranger_email_hash is not null
+                        and row_number() over (
+                            partition by
+                                sent.invalid_reason,
+                                sent.referrer_customer_id,
+                                sent.stranger_email_hash
+                            order by sent.sent_at, sent.source_name, sent.referral_id
+                        )
+                        > 1
+                    then 'repeated'
                     when sent.referred_customer_id is null
                     then null
                     when

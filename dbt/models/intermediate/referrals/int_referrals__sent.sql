@@ -1,6 +1,5 @@
--- Who referred whom, what it cost, and what speaks against a referral by itself. Dates are
--- compared,
--- not moments: files that know the day only must not turn a first customer into an old one.
+-- Who referred whom, what it cost, and what speaks against a referral by itself. Dates are compared
+-- and not moments: files that know the day only must not turn a new customer into an old one.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
@@ -45,6 +44,10 @@ with
             referrals.referral_id,
             referrers.customer_id as referrer_customer_id,
             coalesce(accounts.customer_id, emails.customer_id) as referred_customer_id,
+            case
+                when accounts.customer_id is null and emails.email_hash is null
+                then referrals.referred_email_hash
+            end as stranger_email_hash,
             coalesce(referrals.currency, settings.reporting_currency) as currency,
             settings.reporting_currency,
             referrals.reward_amount as stated_reward_amount,
@@ -99,6 +102,7 @@ select
     sent.referral_id,
     sent.referrer_customer_id,
     sent.referred_customer_id,
+    sent.stranger_email_hash,
     case
         when sent.referrer_customer_id is null
         then 'unknown referrer'

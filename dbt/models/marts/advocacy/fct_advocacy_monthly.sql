@@ -1,8 +1,7 @@
 -- 1. Tiers are those of the customers who had bought by the end of the month, by what they had done
 -- by then; a month holds the changes, and their sums so far are the stock.
--- 2. An answer counts in the month in which it was given, the last one of each person; an
--- invitation
--- in that in which it was sent, with its answer whenever it came.
+-- 2. An answer counts in the month in which it was given, the last one of each person. Invitations
+-- count in that in which they were sent, with their answers whenever these came.
 -- 3. Bounds of NPS are those of Agresti and Coull's kind: three quarters of a promoter and of a
 -- detractor and three halves of a passive are added before the variance is taken.
 {%- set z = "1.959963984540054e0" -%}
@@ -18,16 +17,22 @@ with
         select
             min(first_month) as first_month,
             sum(tier_facts) > 0 as has_tiers,
-            sum(survey_facts) > 0 as has_surveys
+            sum(survey_facts) > 0 as has_surveys,
+            sum(invitations) > 0 as has_invitations
         from
             (
                 select
                     {{ month_start("min(acted_date)") }} as first_month,
                     count(*) as tier_facts,
-                    0 as survey_facts
+                    0 as survey_facts,
+                    0 as invitations
                 from {{ ref("int_advocacy__actions") }}
                 union all
-                select {{ month_start("min(invited_date)") }}, 0, count(*)
+                select
+                    {{ month_start("min(invited_date)") }},
+                    0,
+                    count(*),
+                    count(*) filter (where is_invited)
                 from answers
             )
 
@@ -40,6 +45,7 @@ with
             periods.is_complete,
             known.has_tiers,
             known.has_surveys,
+            known.has_invitations,
             known.first_month
         from {{ ref("int_calendar__periods") }} as periods
         cross join known
@@ -118,6 +124,7 @@ with
             count(distinct respondent_id) as invited,
             count(distinct case when is_answered then respondent_id end) as invited_who_answered
         from answers
+        where is_invited
         group by {{ month_start("invited_date") }}
 
     ),
@@ -146,7 +153,7 @@ with
             case
                 when stocks.has_tiers then stocks.lurkers + stocks.likers + stocks.lovers
             end as customers,
-            case when stocks.has_surveys then coalesce(invitations.invited, 0) end as invited,
+            case when stocks.has_invitations then coalesce(invitations.invited, 0) end as invited,
             invitations.invited_who_answered,
             case when stocks.has_surveys then coalesce(scored.responses, 0) end as responses,
             case when stocks.has_surveys then coalesce(scored.promoters, 0) end as promoters,

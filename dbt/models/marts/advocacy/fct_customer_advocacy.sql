@@ -6,7 +6,12 @@ with
 
     told as (select count(*) as actions from {{ ref("int_advocacy__actions") }}),
 
-    referred as (select count(*) as referrals from {{ ref("int_referrals__judged") }}),
+    referred as (
+
+        select count(*) as referrals, count(reward_amount) as rewards
+        from {{ ref("int_referrals__judged") }}
+
+    ),
 
     standings as (select * from {{ ref("int_advocacy__standings") }} where next_month is null),
 
@@ -50,7 +55,8 @@ with
             coalesce(standings.advocacy_tier, 'lurker') <> 'lurker'
             and coalesce(answers.last_promoter_score, 10) > 6 as is_advocate,
             loyal.customer_id is not null as is_loyal,
-            referred.referrals > 0 as has_referrals
+            referred.referrals > 0 as has_referrals,
+            referred.rewards > 0 as has_rewards
         from {{ ref("int_identity__customers") }} as customers
         cross join told
         cross join referred
@@ -89,11 +95,12 @@ select
     {% for amount in [
         "referred_net_sales",
         "referred_net_sales_all_generations",
-        "reward_amount",
     ] %}
         {{ money("case when judged.has_referrals then coalesce(referrers." ~ amount ~ ", 0) end") }}
         as {{ amount }},
     {% endfor %}
+    {{ money("case when judged.has_rewards then coalesce(referrers.reward_amount, 0) end") }}
+    as reward_amount,
     judged.is_loyal and not judged.is_advocate as is_locked_in,
     judged.last_promoter_score_date
 from judged

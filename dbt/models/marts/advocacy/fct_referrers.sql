@@ -9,6 +9,8 @@ with
 
     ancestors as (select * from {{ ref("int_referrals__ancestors") }}),
 
+    rewards as (select count(reward_amount) > 0 as are_known from referrals),
+
     direct as (
 
         select
@@ -73,7 +75,9 @@ select
     as referred_predicted_ltv_365_days,
     {{ money("case when coalesce(totals.customers, 0) = 0 then 0 else totals.predicted end") }}
     as referred_predicted_ltv_365_days_all_generations,
-    {{ money("coalesce(direct.reward_amount, 0)") }} as reward_amount
+    {{ money("case when rewards.are_known then coalesce(direct.reward_amount, 0) end") }}
+    as reward_amount
 from direct
+cross join rewards
 left join ancestors on direct.customer_id = ancestors.customer_id
 left join totals on ancestors.person_number = totals.person_number
