@@ -65,7 +65,7 @@ def test_answers_of_nobody_make_a_score_and_no_tiers(tmp_path: Path) -> None:
         settings,
         "select customers, lovers, lover_share, invited, responses, promoters, detractors"
         " from fct_advocacy_monthly",
-    ) == [(None, None, None, 3, 3, 2, 1)]
+    ) == [(None, None, None, None, 3, 2, 1)]
 
 
 def test_a_referral_that_came_to_nothing_is_a_good_word_and_a_programme(tmp_path: Path) -> None:

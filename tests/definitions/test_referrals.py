@@ -304,6 +304,7 @@ def test_a_chain_of_three_hundred_has_three_hundred_generations(tmp_path: Path) 
 
 
 def test_rewards_are_cost_whoever_they_were_paid_for(tmp_path: Path) -> None:
+    """Anna has brought a buyer and is none: the viral coefficient asks what buyers bring."""
     shop, day = Shop(), LAST - timedelta(days=100)
     for name in ("anna", "bela", "caro"):
         shop.join(name, day)
@@ -318,7 +319,7 @@ def test_rewards_are_cost_whoever_they_were_paid_for(tmp_path: Path) -> None:
         "select referrals, invalid_referrals, converted_customers, conversion_rate,"
         " viral_coefficient, referred_net_sales, reward_amount, referral_value"
         " from fct_referral_programme where generation is null",
-    ) == [(3, 1, 1, 1 / 3, 1.0, Decimal(50), Decimal(10), None)]
+    ) == [(3, 1, 1, 1 / 3, 0.0, Decimal(50), Decimal(10), None)]
     (row,) = rows(settings, "from fct_referrers where customer_id = 'bela'")
     assert row[1:3] == (1, 0)
     assert rows(settings, "select contribution_margin from fct_orders") == [(Decimal(45),)]

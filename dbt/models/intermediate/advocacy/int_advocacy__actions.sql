@@ -1,6 +1,7 @@
 -- What customers did and said for or against the shop, with the weights of the seed.
 -- 1. A review that stands on several orders was written once.
--- 2. What is only known to be somebody's by its order is not known before the order, and what is so
+-- 2. A link that names nobody and is handed out many times on a day is one good word.
+-- 3. What is only known to be somebody's by its order is not known before the order, and what is so
 -- by its cookie not before the first login on it.
 with
 
@@ -71,13 +72,18 @@ with
         select
             'referral_sent',
             source_name,
-            referral_id,
+            min(referral_id),
             referrer_customer_id,
             cast(null as decimal(9, 2)),
             sent_date,
-            sent_at
+            min(sent_at)
         from referrals
         where is_valid
+        group by
+            source_name,
+            referrer_customer_id,
+            sent_date,
+            case when names_somebody then referral_id end
         union all
         select
             'referral_converted',

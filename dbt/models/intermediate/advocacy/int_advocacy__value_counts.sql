@@ -3,14 +3,6 @@
 -- together, for how they stand among themselves changes no comparison.
 with
 
-    months as (
-
-        select period_start as month
-        from {{ ref("int_calendar__periods") }}
-        where period_type = 'month'
-
-    ),
-
     standings as (
 
         select standings.*, cast(year(buyers.first_purchase_date) as integer) as cohort_year
@@ -19,6 +11,18 @@ with
             {{ ref("int_customers__acquired") }} as buyers
             on standings.customer_id = buyers.customer_id
         where standings.is_buyer and standings.advocacy_tier <> 'liker'
+
+    ),
+
+    -- Before the first lover there is nobody to compare with.
+    months as (
+
+        select periods.period_start as month
+        from {{ ref("int_calendar__periods") }} as periods
+        inner join
+            (select min(month) as month from standings where advocacy_tier = 'lover') as first_lover
+            on periods.period_start >= first_lover.month
+        where periods.period_type = 'month'
 
     ),
 

@@ -1,8 +1,7 @@
 -- What was known by as_of of how each valid order went.
 -- 1. What the source of an order tells of none of its orders is empty and not false.
--- 2. An order has arrived with the last of its parcels, of those that had left by as_of. One
--- without
--- has arrived on its own date, and so has every order of a source that tells of no arrival.
+-- 2. An order has arrived with the last of its parcels that had left by as_of. Without one it has
+-- on its own date, and so has every order of a source that tells of no arrival.
 -- 3. An experience is recovered where the customer gave a good signal 1 to 30 days after the first
 -- bad one about the order; empty while that may still come.
 -- 4. Dates on which a rating of each kind was first given tell the lowest rating of every day.

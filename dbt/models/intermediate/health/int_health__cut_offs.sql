@@ -35,3 +35,4 @@ where position <= 12
 union all
 select as_of_date as cut_off_date, cast(null as date) as graded_until_date
 from settings
+where as_of_date is not null

@@ -29,7 +29,10 @@ with
         select referrer_customer_id, cast(null as string), sent_at
         from {{ ref("stg_referrals") }}
         union all
-        select referred_customer_id, referred_email_hash, converted_at
+        select
+            referred_customer_id,
+            referred_email_hash,
+            case when converted_at is not null then greatest(converted_at, sent_at) end
         from {{ ref("stg_referrals") }}
 
     )

@@ -122,6 +122,7 @@ select
     referrer_customer_id,
     referred_customer_id,
     reason as invalid_reason,
+    referred_customer_id is not null or stranger_email_hash is not null as names_somebody,
     reason is null as is_valid,
     reason is null and first_order_id is not null as is_converted,
     reward_amount,

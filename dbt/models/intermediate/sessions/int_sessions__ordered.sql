@@ -2,9 +2,9 @@
 -- 1. The first session in which a purchase event names it.
 -- 2. Else, of its customer's sessions that were running then or had been silent for less than the
 -- timeout, the one that began last.
--- 3. Else, where the session of rule 1 is nothing but purchase events, the visitor's last one
--- before
--- it, of the 24 hours before.
+-- 3. Else, where the session of rule 1 is nothing but purchase events, the visitor's last one of
+-- the
+-- 24 hours before it.
 -- 4. A session of nothing but purchase events, like those that a server sends without the cookie,
 -- takes the order only where no other session is found.
 with

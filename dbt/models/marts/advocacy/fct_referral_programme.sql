@@ -1,7 +1,16 @@
 -- A generation is brought by the one before: those of the first by customers whom nobody referred.
+-- The viral coefficient counts what buyers have brought; who never bought is not among them.
 with
 
-    referrals as (select * from {{ ref("fct_referrals") }}),
+    referrals as (
+
+        select referrals.*, referrals.is_converted and buyers.customer_id is not null as is_by_buyer
+        from {{ ref("fct_referrals") }} as referrals
+        left join
+            {{ ref("int_customers__acquired") }} as buyers
+            on referrals.referrer_customer_id = buyers.customer_id
+
+    ),
 
     buyers as (select count(*) as customers from {{ ref("int_customers__acquired") }}),
 
@@ -11,6 +20,8 @@ with
             generation,
             count(*) as referrals,
             count(*) filter (where is_converted) as converted_customers,
+            count(*) filter (where is_by_buyer) as converted_by_buyers,
+            count(referred_predicted_ltv_365_days) as predicted_customers,
             sum(referred_net_sales) as net_sales,
             sum(referred_predicted_ltv_365_days) as predicted,
             sum(reward_amount) as reward_amount
@@ -42,6 +53,8 @@ with
             cast(null as integer) as generation,
             count(*) filter (where referrals.is_valid) as referrals,
             count(*) filter (where referrals.is_converted) as converted_customers,
+            count(*) filter (where referrals.is_by_buyer) as converted_by_buyers,
+            count(referrals.referred_predicted_ltv_365_days) as predicted_customers,
             sum(referrals.referred_net_sales) as net_sales,
             sum(referrals.referred_predicted_ltv_365_days) as predicted,
             sum(referrals.reward_amount) as reward_amount,
@@ -80,8 +93,9 @@ select
     cast(referrals as integer) as referrals,
     cast(invalid_referrals as integer) as invalid_referrals,
     cast(converted_customers as integer) as converted_customers,
+    cast(predicted_customers as integer) as predicted_customers,
     {{ share("converted_customers", "referrals") }} as conversion_rate,
-    {{ share("converted_customers", "customers_before") }} as viral_coefficient,
+    {{ share("converted_by_buyers", "customers_before") }} as viral_coefficient,
     referred_net_sales,
     referred_predicted_ltv_365_days,
     {{ money("reward_amount") }} as reward_amount,
