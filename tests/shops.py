@@ -4,7 +4,7 @@
 intake, dbt models and publication in this process, without Dagster and checks. `rebuild` does so
 from nothing and executes by itself what dbt has compiled: it takes two seconds, for tests that need
 many builds and not what dbt keeps from one to the next; with `marts`, no model but those that these
-are made of, for shops that are too large to know all about them.
+are made of, for shops that are too large to know all about them, or asked for little.
 """
 
 import csv
@@ -29,6 +29,7 @@ from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_d
 
 from dagster_project.lib.dbt import PARSED_FILE, as_of_date, prepare_manifest
 from dagster_project.lib.intake.intake import run_intake
+from dagster_project.lib.ltv.inputs import TABLES
 from dagster_project.lib.ltv.predict import predict
 from dagster_project.lib.publish.generations import publish
 from dagster_project.lib.publish.previous import keep_previous
@@ -106,9 +107,10 @@ def rebuild(
     as_of: date | None = None,
     on_seeds: Iterable[str] = (),
     marts: Sequence[str] = (),
+    with_predictions: bool = False,
 ) -> Settings:
     """The same, of an empty build and by the compiled SQL of each model; before them by statements
-    that change the seeds. If some marts are given, of these alone and without predictions."""
+    that change the seeds. If marts are given, of these alone, and with predictions where asked."""
     run_intake(settings, as_of=as_of, run_id="test")
     keep_previous(settings)
     seeds, models = _compiled()
@@ -116,11 +118,11 @@ def rebuild(
     settings.build_file.write_bytes(seeds)
     _execute(settings, on_seeds)
     if marts:
-        _execute(settings, _statements(_made_of(marts, models)))
-    else:
-        _execute(settings, _statements(model for model in models if not model.is_after_the_fit))
+        models = _made_of((*marts, *(TABLES if with_predictions else ())), models)
+    _execute(settings, _statements(model for model in models if not model.is_after_the_fit))
+    if with_predictions or not marts:
         predict(settings)
-        _execute(settings, _statements(model for model in models if model.is_after_the_fit))
+    _execute(settings, _statements(model for model in models if model.is_after_the_fit))
     publish(settings, run_id="test", as_of=as_of_date(settings))
     return settings
 

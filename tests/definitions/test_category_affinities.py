@@ -139,7 +139,8 @@ def shop(folder: Path, customers: Iterable[tuple[str, ...]]) -> Settings:
     write_csv(folder / "landing" / "files" / "orders.csv", orders)
     if lines:
         write_csv(folder / "landing" / "files" / "order_lines.csv", lines)
-    return rebuild(settings_of(folder / "landing", folder / "warehouse"))
+    settings = settings_of(folder / "landing", folder / "warehouse")
+    return rebuild(settings, marts=["fct_category_affinities", "fct_orders", "fct_order_lines"])
 
 
 def test_a_shop_of_orders_alone_has_no_affinities(tmp_path: Path) -> None:

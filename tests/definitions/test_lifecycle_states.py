@@ -234,7 +234,7 @@ TRANSITIONS_UNTIL = """
 
 def transitions_as_of(past: Settings, day: date) -> list[tuple[Any, ...]]:
     """What a run for a past date tells."""
-    rebuild(past, as_of=day)
+    rebuild(past, as_of=day, marts=["fct_lifecycle_transitions"])
     after = f"from fct_lifecycle_transitions where transition_date > date '{day}'"
     assert not rows(past, after)
     return rows(past, TRANSITIONS_UNTIL.format(day=day))

@@ -15,6 +15,8 @@ from tests import shops
 from tests.shops import rebuild, rows, settings_of, write_csv
 
 FIRST, LAST = date(2023, 1, 1), date(2024, 6, 30)
+MARTS = ("fct_customer_ltv", "fct_ltv_models", "fct_ltv_backtests", "fct_ltv_forecasts")
+MARTS += ("fct_ltv_cohorts", "fct_orders")
 MODELS = (
     "select model_name, refusal_reason, note from fct_ltv_models"
     " where is_chosen and cut_off_date = as_of_date order by model_name desc"
@@ -57,7 +59,7 @@ def shop(folder: Path, bought: list[tuple[str, date, float]], **given: Any) -> S
 
 
 def built(folder: Path, bought: list[tuple[str, date, float]], **given: Any) -> Settings:
-    return rebuild(shop(folder, bought, **given), as_of=LAST)
+    return rebuild(shop(folder, bought, **given), as_of=LAST, marts=MARTS, with_predictions=True)
 
 
 def test_one_time_buyers_are_told_that_they_are_too_few_who_came_back(tmp_path: Path) -> None:

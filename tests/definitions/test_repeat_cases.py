@@ -42,6 +42,7 @@ def purchases(
 
 
 def corrected(settings: Settings) -> dict[int, tuple[Any, ...]]:
+    rebuild(settings, as_of=LAST, marts=["fct_repurchase_rates"])
     return {
         window: figures
         for window, *figures in rows(
@@ -60,17 +61,15 @@ def test_a_curve_says_nothing_beyond_the_last_day_on_which_somebody_was_at_risk(
     """A relaunched shop: the few old customers all came back, the young ones have had 50 days."""
     old = purchases("old", 12, ago=400, gap=20)
     young = purchases("young", 1000, ago=50, gap=10, returning=100)
-    got = corrected(rebuild(shop(tmp_path, [*old, *young]), as_of=LAST))
+    got = corrected(shop(tmp_path, [*old, *young]))
     assert got[30] == [1012, 900, pytest.approx(112 / 1012)]
     assert got[60] == got[90] == got[180] == got[365] == [12, 0, None]
 
 
 def test_a_plain_share_is_shown_however_few_are_left(tmp_path: Path) -> None:
-    got = corrected(rebuild(shop(tmp_path, purchases("old", 10, ago=400, gap=20)), as_of=LAST))
+    got = corrected(shop(tmp_path, purchases("old", 10, ago=400, gap=20)))
     assert got[30] == got[365] == [10, 0, 1.0]
-    got = corrected(
-        rebuild(shop(tmp_path / "nine", purchases("old", 9, ago=400, gap=20)), as_of=LAST)
-    )
+    got = corrected(shop(tmp_path / "nine", purchases("old", 9, ago=400, gap=20)))
     assert got[30] == got[365] == [9, 0, None]
 
 
@@ -112,7 +111,7 @@ def test_what_is_learned_of_a_customer_later_does_not_say_how_he_came(tmp_path: 
         for name, day in (("guest", "2025-01-20 11:00:00"), ("known", "2025-01-01 11:00:00"))
     ]
     write_csv(tmp_path / "landing" / "files" / "customers.csv", accounts)
-    built = rebuild(settings, as_of=LAST)
+    built = rebuild(settings, as_of=LAST, marts=["fct_repurchase_rates"])
     assert rows(
         built,
         """

@@ -1,6 +1,7 @@
 """Every bound in expectations/ holds on the synthetic shop and fails on a fault planted in it."""
 
 import shutil
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -526,18 +527,29 @@ def test_every_expectation_holds_on_the_synthetic_shop_but_where_it_is_broken_on
     assert failed.keys() == {check for check in PLANTED if check.startswith(f"{layer}.")}, failed
 
 
-@pytest.mark.parametrize("check_id", CHECKS)
-def test_a_planted_fault_fails_the_expectation(
-    copy: Callable[[str], Settings], check_id: str
+def turns() -> list[tuple[str, list[tuple[str, Check]]]]:
+    """Layer by layer the first check of each table, then the second, and so on: faults that are
+    planted in different tables do not meet."""
+    found: dict[tuple[str, int], list[tuple[str, Check]]] = defaultdict(list)
+    seen: Counter[tuple[str, str]] = Counter()
+    for layer, table, check in CHECKS.values():
+        found[layer, seen[layer, table]].append((table, check))
+        seen[layer, table] += 1
+    return [(layer, checks) for (layer, _), checks in sorted(found.items(), key=lambda one: one[0])]
+
+
+@pytest.mark.parametrize(("layer", "checks"), turns())
+def test_planted_faults_fail_their_expectations(
+    copy: Callable[[str], Settings], layer: str, checks: list[tuple[str, Check]]
 ) -> None:
-    layer, table, check = CHECKS[check_id]
-    fault = fault_of(check)
     settings = copy(layer)
-    folder = settings.raw_dir.joinpath(*table.split("__", 1))
     with duckdb.connect() if layer == "raw" else duckdb.connect(str(settings.build_file)) as build:
-        build.execute(fault.format(table=f"{layer}.{table}", folder=folder))
-    results = run_checks(settings, layer, "test", [table])
-    assert check_id in {result.check_id for result in results if not result.passed}
+        for table, check in checks:
+            folder = settings.raw_dir.joinpath(*table.split("__", 1))
+            build.execute(fault_of(check).format(table=f"{layer}.{table}", folder=folder))
+    results = run_checks(settings, layer, "test", [table for table, _ in checks])
+    failed = {result.check_id for result in results if not result.passed}
+    assert {check.check_id for _, check in checks} - failed == set()
 
 
 def test_every_planted_fault_belongs_to_an_expectation() -> None:
