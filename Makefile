@@ -31,6 +31,7 @@ bench: .venv/.dev ## Run the benchmarks, whose last tables stand in benchmarks/R
 	$(BIN)/python -m benchmarks.ltv_against_lifetimes
 	$(BIN)/python -m benchmarks.ltv_scoring
 	$(BIN)/python -m benchmarks.life_tables
+	$(BIN)/python -m benchmarks.referrals
 
 dev: .venv/.run ## Open Dagster on the same code.
 	DAGSTER_HOME=$(CURDIR)/dagster_home $(BIN)/dg dev
