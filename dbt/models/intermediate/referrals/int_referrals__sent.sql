@@ -83,17 +83,19 @@ with
 
     households as (
 
-        select distinct own.customer_id, other.customer_id as other_customer_id
-        from devices
+        select distinct sent.referrer_customer_id, sent.referred_customer_id
+        from sent
         inner join
-            {{ ref("int_identity__logins") }} as own
-            on devices.source_name = own.source_name
-            and devices.anonymous_id = own.anonymous_id
+            {{ ref("int_identity__logins") }} as own on sent.referrer_customer_id = own.customer_id
+        inner join
+            devices
+            on own.source_name = devices.source_name
+            and own.anonymous_id = devices.anonymous_id
         inner join
             {{ ref("int_identity__logins") }} as other
-            on devices.source_name = other.source_name
-            and devices.anonymous_id = other.anonymous_id
-        where own.customer_id <> other.customer_id
+            on own.source_name = other.source_name
+            and own.anonymous_id = other.anonymous_id
+            and sent.referred_customer_id = other.customer_id
 
     )
 
@@ -108,7 +110,7 @@ select
         then 'unknown referrer'
         when sent.referrer_customer_id = sent.referred_customer_id
         then 'self-referral'
-        when households.customer_id is not null
+        when households.referrer_customer_id is not null
         then 'same household'
         when referrers.since_date > sent.sent_date
         then 'referrer not registered yet'
@@ -142,5 +144,5 @@ left join customers as referred on sent.referred_customer_id = referred.customer
 left join first_orders on sent.referred_customer_id = first_orders.customer_id
 left join
     households
-    on sent.referrer_customer_id = households.customer_id
-    and sent.referred_customer_id = households.other_customer_id
+    on sent.referrer_customer_id = households.referrer_customer_id
+    and sent.referred_customer_id = households.referred_customer_id
