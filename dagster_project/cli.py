@@ -19,9 +19,9 @@ from rich.logging import RichHandler
 from rich.table import Table
 
 from dagster_project.lib.engine import Engine
-from dagster_project.lib.errors import CheckFailed, RegularsError
+from dagster_project.lib.errors import CheckFailed, InputError, RegularsError
 from dagster_project.lib.progress import LOGGER, say
-from dagster_project.lib.settings import Settings, load_settings, parse_as_of
+from dagster_project.lib.settings import Settings, load_settings, parse_date
 
 if TYPE_CHECKING:
     from dagster_project.lib.intake.doctor import EntityFindings, FileFinding
@@ -52,6 +52,11 @@ class Format(StrEnum):
     table = "table"
     csv = "csv"
     json = "json"
+    parquet = "parquet"
+
+
+class ExportFormat(StrEnum):
+    csv = "csv"
     parquet = "parquet"
 
 
@@ -86,7 +91,7 @@ def run(
     """Load what has landed, build, check and publish."""
     with _plain_errors():
         settings = load_settings(connectors=connector, landing=landing, warehouse=warehouse)
-        parse_as_of(as_of or "")
+        parse_date("as_of", as_of or "")
         _check_landing(settings)
         _refresh(settings, as_of or "")
         _print_summary(settings)
@@ -161,6 +166,52 @@ def fit(
         with warehouse_lock(settings, "fit"):
             for name, rows in predict(settings, engine).items():
                 out.print(f"{name:16}{rows:>12,} rows")
+
+
+@app.command(epilog="Example: [bold]regulars export at_risk hero --format parquet[/bold]")
+def export(
+    audiences: Annotated[
+        list[str] | None, typer.Argument(help="Which ones.", show_default="all of them")
+    ] = None,
+    warehouse: Warehouse = None,
+    format: Annotated[
+        ExportFormat, typer.Option(help="csv for people, parquet for machines.")
+    ] = ExportFormat.csv,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="File, for one audience.", show_default="exports in the warehouse"),
+    ] = None,
+    on: Annotated[
+        str | None, typer.Option(help="Day on which they will be written to.", show_default="today")
+    ] = None,
+) -> None:
+    """Write audiences to files, with names and addresses, and record who was contacted."""
+    from dagster_project.lib.activation.export import Exporter
+    from dagster_project.lib.lock import warehouse_lock
+
+    with _plain_errors():
+        settings = load_settings(warehouse=warehouse)
+        day = parse_date("--on", on or "")
+        if output and len(audiences or []) != 1:
+            raise InputError("--output is for one audience; name it")
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column("audience")
+        for heading in ("to write to", "held out", "contacted lately"):
+            table.add_column(heading, justify="right")
+        table.add_column("")
+        with warehouse_lock(settings, "export"), Exporter(settings, day) as exporter:
+            for audience in audiences or exporter.audiences:
+                done = exporter.export(audience, format.value, output)
+                counts = (done.customers, done.held_out, done.contacted_lately)
+                again = "as exported before" if done.is_repeated else ""
+                table.add_row(audience, *(f"{count:,}" for count in counts), again)
+        out.print(
+            f"To write to on {exporter.contact_date:%d %B %Y},"
+            f" by what was known on {exporter.as_of:%d %B %Y}\n"
+        )
+        out.print(table, soft_wrap=False)
+        where = output or done.file.parent
+        out.print(f"\nin {_shown(where)}: personal data, readable by its owner only")
 
 
 @app.command(epilog="Example: [bold]regulars rollback --warehouse shop[/bold]")

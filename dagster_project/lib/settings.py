@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     ltv_min_repeat_customers: int = Field(100, ge=1, description="fewer, and nothing is predicted")
     refunds_known_after_days: int = Field(90, ge=0, description="age of orders that make the share")
     discount_rate_per_year: float = Field(0.0, ge=0, lt=1, description="on predicted value")
+    language: str = Field("en", pattern="^[a-z]{2}$", description="of who has none we know")
+    max_contacts: int = Field(1, ge=1, description="of one customer within contact_days")
+    contact_days: int = Field(7, ge=1, description="in which max_contacts count")
+    holdout_share: float = Field(0.1, ge=0, le=1, description="of customers, never contacted")
     keep_generations: int = Field(5, ge=1)
     hash_key: SecretStr | None = Field(None, description="key of the hashes that stand for e-mails")
 
@@ -141,12 +145,12 @@ class Settings(BaseSettings):
         return init_settings, env_settings, dotenv_settings, toml
 
 
-def parse_as_of(text: str) -> date | None:
+def parse_date(name: str, text: str) -> date | None:
     """The date that was asked for; None where none was. Raises InputError where it is no date."""
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise InputError(f"as_of {text!r} is not a date; write it like 2025-12-31") from None
+        raise InputError(f"{name} {text!r} is not a date; write it like 2025-12-31") from None
 
 
 def load_settings(**given: Any) -> Settings:

@@ -10,7 +10,7 @@ from dagster_project.lib.intake.intake import run_intake
 from dagster_project.lib.intake.ledger import PREVIOUS_COLUMNS
 from dagster_project.lib.progress import LOGGER, say
 from dagster_project.lib.publish.previous import keep_previous
-from dagster_project.lib.settings import parse_as_of
+from dagster_project.lib.settings import parse_date
 
 FILES_KEY = dg.AssetKey(["intake", "files"])
 REJECTED_KEY = dg.AssetKey(["intake", "rejected_rows"])
@@ -68,7 +68,7 @@ def raw_files(
     with no_retries():
         report = run_intake(
             warehouse.settings,
-            as_of=parse_as_of(config.as_of),
+            as_of=parse_date("as_of", config.as_of),
             run_id=context.run.run_id,
             progress=say,
         )

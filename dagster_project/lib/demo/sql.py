@@ -9,6 +9,11 @@ create macro day_date(day) as date '{first_day}' + cast(day as integer);
 create macro account(person) as format('C{{:09d}}', person + 1);
 create macro second_account(person) as format('C9{{:08d}}', person + 1);
 create macro email(person, host) as format('customer{{}}@example.{{}}', person + 1, host);
+create macro mobile(person) as case
+    when person % 9 = 3 then format('+44 7700 900{{:03d}}', person % 1000)
+    when person % 9 = 6 then format('07700 900{{:03d}}', person % 1000) end;
+create macro no_name(person) as
+    ['Customer', '{{{{first_name}}}}', '%%NAME%%', 'test', null][person % 5 + 1];
 create macro currency(is_gbp) as case when is_gbp then 'GBP' else 'EUR' end;
 create macro order_no(number) as format('D{{:010d}}', number);
 create macro invite_no(number) as format('I{{:010d}}', number);
@@ -80,18 +85,27 @@ EXPORTS = {
     "customers.csv": """
         select
             account(person) as customer_number, email(person, host) as email,
-            case when is_nameless then 'Customer' else given_name end as given_name,
+            case when is_nameless then no_name(person) else given_name end as given_name,
             case when is_nameless then format('{}', person + 1) else family_name end as family_name,
-            country, language, channel as acquired_by,
+            mobile(person) as mobile, country, language, channel as acquired_by,
             case when newsletter then 'yes' else 'no' end as newsletter,
+            case when person % 9 = 3 then 'yes' else 'no' end as text_messages,
             stamp(registered) as registered_at
         from people where kind <> 1
         union all
         select
-            second_account(person), upper(email(person, host)), given_name, family_name, country,
-            language, 'direct', 'no', stamp(second_registered)
+            second_account(person), upper(email(person, host)), given_name, family_name, null,
+            country, language, 'direct', case when person % 2 = 0 then 'no' end, null,
+            stamp(second_registered)
         from people where is_shared
         order by customer_number""",
+    "do_not_contact.csv": """
+        select
+            case when person % 3 = 0 then account(person) end as account,
+            case when person % 3 <> 0 then upper(email(person, host)) end as email,
+            case person % 5 when 1 then 'email' when 2 then 'sms' else 'any' end as way,
+            case person % 5 when 1 then 'bounced' else 'asked us' end as because
+        from people where kind <> 1 and person % 37 = 5 order by person""",
     "orders_{year}.csv": """
         select
             order_no, customer_number, contact_email, state, currency(is_gbp) as currency,

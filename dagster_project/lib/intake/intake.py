@@ -4,6 +4,7 @@ Everything is read into a private folder first. Then it is put in place, the led
 the ledger no longer names is removed; a run killed at any point is completed by the next one.
 """
 
+import hmac
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ import duckdb
 
 from dagster_project.lib.errors import InputError, RegularsError
 from dagster_project.lib.intake.connectors import Connector, Entity, load_connectors
+from dagster_project.lib.activation.contacts import CONTACT_COLUMNS
 from dagster_project.lib.intake.content import Content
 from dagster_project.lib.intake.landing import Held, Landed, find_landed, opened, printable
 from dagster_project.lib.intake.ledger import (
@@ -428,6 +430,16 @@ def _check_one_shop(settings: Settings, selected: tuple[str, ...], before: list[
         )
 
 
+def _holdout(settings: Settings) -> dict[str, str]:
+    """Who is held out: those of whom md5(salt || customer_id), as text, sorts below the bound."""
+    key = settings.secret_key().encode()
+    bound = f"{round(settings.holdout_share * 16**32):032x}"
+    return {
+        "holdout_salt": hmac.digest(key, b"hold-out", "sha256").hex(),
+        "holdout_below": bound if len(bound) == 32 else "g",  # all of them
+    }
+
+
 def _prepare(
     settings: Settings,
     connectors: Mapping[str, Connector],
@@ -443,7 +455,7 @@ def _prepare(
         private_folder(folder)
     for left_by_a_killed_run in raw.rglob(".*"):
         left_by_a_killed_run.unlink()
-    asked = {"as_of_date": as_of, "run_id": run_id, "started_at": now}
+    asked = {"as_of_date": as_of, "run_id": run_id, "started_at": now, **_holdout(settings)}
     row = {**settings.model_dump(include=SETTINGS_COLUMNS.keys() - asked.keys()), **asked}
     write_table(
         raw / "run" / "settings" / "settings.parquet",
@@ -454,6 +466,7 @@ def _prepare(
     empties = {raw / "quality" / "check_results": CHECK_COLUMNS}
     empties |= {raw / "previous" / name: columns for name, columns in PREVIOUS_COLUMNS.items()}
     empties |= {raw / "ltv" / name: columns for name, columns in LTV_COLUMNS.items()}
+    empties[raw / "activation" / "contacts"] = CONTACT_COLUMNS
     empties[raw / "intake" / "rejected_rows"] = REJECTED_COLUMNS
     for connector in connectors.values():
         for entity in connector.entities:

@@ -84,6 +84,12 @@ SETTINGS_COLUMNS = {
     "ltv_min_repeat_customers": "integer",
     "refunds_known_after_days": "integer",
     "discount_rate_per_year": "double",
+    "language": "varchar",
+    "max_contacts": "integer",
+    "contact_days": "integer",
+    "holdout_share": "double",
+    "holdout_salt": "varchar",
+    "holdout_below": "varchar",
     "run_id": "varchar",
     "started_at": "timestamp",
 }

@@ -1,4 +1,5 @@
--- Attributes are those of the person's oldest account; where it has none, of the next oldest.
+-- Attributes are those of the person's oldest account; where it has none, of the next oldest. Who
+-- has said no to messages in one account has said no.
 with
 
     accounts as (select * from {{ ref("int_identity__accounts") }}),
@@ -50,9 +51,7 @@ with
             min_by(preferred_channel, age_rank) filter (
                 where preferred_channel is not null
             ) as preferred_channel,
-            min_by(has_marketing_consent, age_rank) filter (
-                where has_marketing_consent is not null
-            ) as has_marketing_consent,
+            bool_and(has_marketing_consent) as has_marketing_consent,
             min(created_at) as created_at,
             count(*) as accounts
         from ranked

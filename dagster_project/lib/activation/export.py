@@ -1,0 +1,274 @@
+"""Audiences leave the warehouse: names and addresses are joined here and nowhere else.
+
+Who leaves is a member in the published version, may still be written to by what was loaded last, is
+not held out, and has room under the cap on contacts. An audience is exported once for a day of
+contact; asked for again, the same customers are written, less those who may not be written to any
+more.
+"""
+
+import csv
+import os
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Literal, Self
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from dagster_project.lib.activation.contacts import record_file, records, write_record
+from dagster_project.lib.contract import contract
+from dagster_project.lib.errors import InputError, RegularsError
+from dagster_project.lib.intake.ledger import private_folder, put, read_ledger
+from dagster_project.lib.intake.sql import literal
+from dagster_project.lib.settings import Settings
+
+Format = Literal["csv", "parquet"]
+
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # what a spreadsheet takes for the beginning of a formula
+COLUMNS = (
+    *("customer_id", "channel", "address", "language", "greeting", "first_name", "last_name"),
+    *("audience", "subject", "reason", "since_date"),
+)
+BATCH = 10_000
+
+MEMBERS = """
+    create or replace temp table members as
+    select
+        members.customer_id,
+        greeted.channel,
+        greeted.address,
+        greeted.language,
+        greeted.greeting,
+        greeted.first_name,
+        greeted.last_name,
+        members.audience,
+        members.subject,
+        members.reason,
+        members.since_date,
+        members.is_holdout or greeted.is_holdout as is_holdout
+    from published.marts.fct_audience_members as members
+    inner join build.pii.int_contacts__greeted as greeted using (customer_id)
+    where members.audience = $audience"""
+
+# Contacts under the names of the persons that they are now, near enough to count under the cap.
+NEARBY = """
+    create or replace temp table nearby as
+    with persons as (
+        select identifier as customer_id, min(customer_id) as person
+        from build.intermediate.int_identity__resolved
+        where customer_id is not null
+        group by all
+    )
+    select
+        coalesce(persons.person, contacts.customer_id) as customer_id,
+        contacts.audience,
+        contacts.is_holdout,
+        contacts.contact_date
+    from read_parquet($records) as contacts
+    left join persons using (customer_id)
+    where abs(contacts.contact_date - $contact_date::date) < $contact_days"""
+
+CHOSEN = """
+    create or replace temp table chosen as
+    from members
+    where
+        (select count(*) from nearby where nearby.customer_id = members.customer_id)
+        < $max_contacts"""
+
+CHOSEN_AGAIN = """
+    create or replace temp table chosen as
+    select members.* replace (members.is_holdout or earlier.is_holdout as is_holdout)
+    from members
+    inner join (
+        select customer_id, bool_and(is_holdout) as is_holdout
+        from nearby
+        where audience = $audience and contact_date = $contact_date
+        group by customer_id
+    ) as earlier using (customer_id)"""
+
+RECORD = """
+    select
+        audience,
+        customer_id,
+        channel,
+        is_holdout,
+        {holdout_share} as holdout_share,
+        date '{contact_date}' as contact_date,
+        timestamp '{now}' as recorded_at
+    from chosen"""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written; `is_repeated` where the audience had been exported for that day before."""
+
+    audience: str
+    file: Path
+    customers: int
+    held_out: int
+    contacted_lately: int
+    is_repeated: bool
+
+
+class Exporter:
+    """Exports from the published version; the caller holds the warehouse's lock.
+
+    `contact_date` is the day on which the customers will be written to, by default today in the
+    shop's time zone. Raises InputError where nothing is published, the day is not after the
+    version's date, or it is not known who is not to be contacted.
+    """
+
+    def __init__(self, settings: Settings, contact_date: date | None = None) -> None:
+        self._settings = settings
+        _check_suppressions(settings)
+        self._connection = _connect(settings)
+        ((self.as_of, time_zone),) = self._connection.execute(
+            "select (select as_of_date from published.meta.publication),"
+            " (select time_zone from build.intermediate.int_run__settings)"
+        ).fetchall()
+        self.contact_date = contact_date or datetime.now(ZoneInfo(time_zone)).date()
+        if self.contact_date <= self.as_of:
+            self._connection.close()
+            raise InputError(
+                f"the published version speaks of {self.as_of}: nobody can be written to on"
+                f" {self.contact_date} because of it; name a later day"
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    @property
+    def audiences(self) -> list[str]:
+        """All audiences, in the order in which they are exported."""
+        rows = self._connection.execute(
+            "select audience from build.seeds.audiences order by priority, audience"
+        )
+        return [audience for (audience,) in rows.fetchall()]
+
+    def export(self, audience: str, format: Format = "csv", output: Path | None = None) -> Exported:
+        """Writes an audience to a file, by default in a folder of the day of contact.
+
+        csv: for people and spreadsheets, in UTF-8 with a byte order mark; a text that a spreadsheet
+        would take for a formula has an apostrophe before it. parquet: as it is. Raises InputError
+        where there is no such audience, or the file cannot be written.
+        """
+        if audience not in self.audiences:
+            raise InputError(f"there is no audience {audience!r}; {', '.join(self.audiences)} are")
+        record = record_file(self._settings, audience, self.contact_date)
+        is_repeated = record.exists()
+        self._select(audience, is_repeated)
+        if not is_repeated:
+            query = RECORD.format(
+                holdout_share=self._settings.holdout_share,
+                contact_date=self.contact_date,
+                now=datetime.now(UTC).replace(tzinfo=None),
+            )
+            write_record(self._connection, query, record)
+        if output is None:
+            folder = self._settings.warehouse / "exports" / self.contact_date.isoformat()
+            private_folder(folder)
+            output = folder / f"{audience}.{format}"
+        self._write(format, output)
+        members, chosen, held_out = self._counts()
+        return Exported(
+            audience, output, chosen - held_out, held_out, members - chosen, is_repeated
+        )
+
+    def _select(self, audience: str, is_repeated: bool) -> None:
+        day = {"contact_date": self.contact_date}
+        self._connection.execute(MEMBERS, {"audience": audience})
+        self._connection.execute(
+            NEARBY,
+            {
+                "records": str(records(self._settings) / "*.parquet"),
+                "contact_days": self._settings.contact_days,
+                **day,
+            },
+        )
+        if is_repeated:
+            self._connection.execute(CHOSEN_AGAIN, {"audience": audience, **day})
+        else:
+            self._connection.execute(CHOSEN, {"max_contacts": self._settings.max_contacts})
+
+    def _write(self, format: Format, output: Path) -> None:
+        query = f"select {', '.join(COLUMNS)} from chosen where not is_holdout order by customer_id"
+        temporary = output.with_name(f".{output.name}.{os.getpid()}")
+        try:
+            temporary.touch(mode=0o600)
+            if format == "parquet":
+                self._connection.execute(
+                    f"copy ({query}) to {literal(temporary)} (format parquet, compression zstd)"
+                )
+            else:
+                self._write_csv(query, temporary)
+            put(temporary, output)
+        except OSError as error:
+            raise InputError(f"cannot write {output}: {error.strerror or error}") from None
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _write_csv(self, query: str, file: Path) -> None:
+        rows = self._connection.execute(query)
+        with file.open("w", encoding="utf-8-sig", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(COLUMNS)
+            while batch := rows.fetchmany(BATCH):
+                writer.writerows([neutralised(value) for value in row] for row in batch)
+
+    def _counts(self) -> tuple[int, int, int]:
+        ((members, chosen, held_out),) = self._connection.execute(
+            "select (select count(*) from members), count(*), count(*) filter (is_holdout)"
+            " from chosen"
+        ).fetchall()
+        return members, chosen, held_out
+
+
+def neutralised(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula."""
+    if isinstance(value, str) and value.startswith(FORMULA):
+        return f"'{value}"
+    return value
+
+
+def _check_suppressions(settings: Settings) -> None:
+    """Whom a file names that could not be read nobody knows, and they must not be contacted."""
+    (suppressions,) = (entity for entity in contract() if entity.name == "suppressions")
+    for row in read_ledger(settings.raw_dir / "intake" / "files" / "files.parquet"):
+        if (row.connector, row.entity) in suppressions.fed_by and (
+            row.status == "held" or row.rejected
+        ):
+            what = row.reason or f"{row.file}: {row.rejected} records were rejected"
+            raise InputError(
+                f"it is not known who is not to be contacted, so nobody is exported: {what}; mend"
+                " the file and run `regulars run`"
+            )
+
+
+def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
+    published = settings.published_file.resolve()
+    if not published.is_file():
+        raise InputError(
+            f"{settings.warehouse}: nothing is published yet; run `regulars run` first"
+        )
+    connection = duckdb.connect()
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"attach {literal(published)} as published (read_only)")
+        connection.execute(f"attach {literal(settings.build_file)} as build (read_only)")
+        for table in (
+            "published.marts.fct_audience_members",
+            "build.pii.int_contacts__greeted",
+            "build.seeds.audiences",
+        ):
+            connection.execute(f"from {table} limit 0")
+    except duckdb.Error as error:
+        connection.close()
+        raise RegularsError(
+            f"{settings.warehouse} holds no whole build ({str(error).splitlines()[0]}); run"
+            " `regulars run` first"
+        ) from None
+    return connection

@@ -1,0 +1,109 @@
+-- Who is in an audience before it is asked whether he may be written to.
+-- 1. By segment, which a customer has one of; the reason is why it began.
+-- 2. Carts are those left behind that are still there, whatever the segment; the latest is named.
+-- 3. To win over: likers who buy, have not fallen silent, and whose last answer was not that they
+-- would not recommend the shop.
+with
+
+    settings as (select * from {{ ref("int_run__settings") }}),
+
+    states as (
+
+        select states.*
+        from {{ ref("int_lifecycle__states") }} as states
+        cross join settings
+        where
+            states.valid_from <= settings.as_of_date
+            and coalesce(states.valid_to, settings.as_of_date) >= settings.as_of_date
+
+    ),
+
+    spans as (
+
+        select spans.*
+        from {{ ref("int_lifecycle__spans") }} as spans
+        cross join settings
+        where
+            spans.starts_on <= settings.as_of_date
+            and coalesce(spans.ends_on, settings.as_of_date) >= settings.as_of_date
+        qualify
+            row_number() over (
+                partition by spans.customer_id, spans.span_type
+                order by spans.starts_on desc, spans.start_reason
+            )
+            = 1
+
+    ),
+
+    standings as (select * from {{ ref("int_advocacy__standings") }} where next_month is null),
+
+    answers as (
+
+        select customer_id, max_by(score, (acted_at, action_id)) as last_promoter_score
+        from {{ ref("int_advocacy__actions") }}
+        where action_type = 'promoter_score'
+        group by customer_id
+
+    ),
+
+    carts as (
+
+        select abandonments.customer_id, abandonments.cart_id
+        from {{ ref("int_carts__abandonments") }} as abandonments
+        cross join settings
+        where
+            abandonments.abandoned_on <= settings.as_of_date
+            and coalesce(abandonments.resumed_on > settings.as_of_date, true)
+        qualify
+            row_number() over (
+                partition by abandonments.customer_id
+                order by abandonments.paused_at desc, abandonments.cart_id
+            )
+            = 1
+
+    )
+
+select
+    states.segment as audience,
+    states.customer_id,
+    cast(null as string) as subject,
+    spans.start_reason as reason,
+    spans.starts_on as since_date
+from states
+inner join spans on states.customer_id = spans.customer_id and states.segment = spans.span_type
+where states.segment in ('hero', 'at_risk', 'inactive', 'won_back', 'negative_experience')
+union all
+select
+    'cart_abandoned' as audience,
+    states.customer_id,
+    carts.cart_id as subject,
+    spans.start_reason as reason,
+    spans.starts_on as since_date
+from states
+inner join spans on states.customer_id = spans.customer_id and spans.span_type = 'cart_abandoner'
+left join carts on states.customer_id = carts.customer_id
+where states.is_cart_abandoner
+union all
+select
+    'lovers' as audience,
+    customer_id,
+    cast(null as string) as subject,
+    'speaks for the shop: score ' || cast(score as string) as reason,
+    month as since_date
+from standings
+where advocacy_tier = 'lover'
+union all
+select
+    'likers_to_win_over' as audience,
+    standings.customer_id,
+    cast(null as string) as subject,
+    'buys and has a good word: score ' || cast(standings.score as string) as reason,
+    standings.month as since_date
+from standings
+inner join states on standings.customer_id = states.customer_id
+left join answers on standings.customer_id = answers.customer_id
+where
+    standings.advocacy_tier = 'liker'
+    and standings.is_buyer
+    and states.segment not in ('negative_experience', 'inactive', 'at_risk')
+    and coalesce(answers.last_promoter_score, 10) > 6

@@ -1,0 +1,9 @@
+select
+    'demo' as source_name,
+    account as customer_id,
+    email_hash as customer_email_hash,
+    nullif(way, 'any') as channel,
+    because as reason,
+    _file,
+    _row
+from {{ source("demo", "do_not_contact") }}

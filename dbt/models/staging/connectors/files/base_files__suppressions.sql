@@ -1,0 +1,2 @@
+select 'files' as source_name, customer_id, customer_email_hash, channel, reason, _file, _row
+from {{ source("files", "suppressions") }}

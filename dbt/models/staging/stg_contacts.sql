@@ -1,0 +1,140 @@
+-- 1. Of several versions of an account the latest counts.
+-- 2. A name is words of letters, joined by one hyphen, apostrophe, middle dot or blank: no digits,
+-- no signs, no initials alone, no letter only repeated, none of the seed's placeholders. Marks and
+-- invisible joiners belong to the letters of many scripts; letters in fancy dress do not.
+-- 3. An address has one @ and a domain; a number has a country code. What is not so is empty.
+{{ config(schema="pii") }}
+{%- set letters = "\\p{L}[\\p{L}\\p{M}\\x{200C}\\x{200D}]*" %}
+{%- set joints = "([-''’‘ʼʻ·・]|[.]? )" %}
+{%- set fancy = "[\\x{FB00}-\\x{FB06}\\x{FF21}-\\x{FF5A}\\x{1D400}-\\x{1D7FF}]" %}
+{%- set sendable = '[^ \\s\\p{C}@,;:<>()"\\[\\]\\\\]+' %}
+
+with
+
+    delivered as ({{ union_connectors("customers") }}),
+
+    placeholders as (select * from {{ ref("placeholder_names") }}),
+
+    latest as (
+
+        select
+            *, trim(email) as address, translate(replace(phone, '(0)', ''), ' ./()-', '') as dialled
+        from delivered
+        qualify
+            row_number() over (
+                partition by source_name, customer_id
+                order by updated_at desc nulls last, _file desc, _row desc
+            )
+            = 1
+
+    ),
+
+    given as (
+
+        select first_name as name
+        from latest
+        union
+        select last_name
+        from latest
+
+    ),
+
+    spaced as (
+
+        select name, trim({{ replace_all("name", "[\\s\\x{A0}\\x{202F}]+", " ") }}) as spaced_name
+        from given
+        where name is not null
+
+    ),
+
+    lettered as (
+
+        select
+            *,
+            lower(
+                {{ replace_all("translate(spaced_name, '-.', ' ')", "[\\x{200C}\\x{200D}]", "") }}
+            ) as comparable_name
+        from spaced
+        where
+            length(spaced_name) between 1 and 40
+            and regexp_replace(spaced_name, '^{{ letters }}({{ joints }}{{ letters }})*[.]?$', '')
+            = ''
+            and regexp_replace(spaced_name, '{{ fancy }}', '') = spaced_name
+
+    ),
+
+    -- What has no capitals is written in a script of which one letter may be a name.
+    names as (
+
+        select lettered.name, lettered.spaced_name as clean_name
+        from lettered
+        left join placeholders as whole on lettered.comparable_name = whole.name
+        left join
+            placeholders as first_words
+            on split_part(lettered.comparable_name, ' ', 1) = first_words.name
+        left join
+            placeholders as last_words
+            on split_part(lettered.comparable_name, ' ', -1) = last_words.name
+        where
+            whole.name is null
+            and first_words.name is null
+            and last_words.name is null
+            and (
+                lower(lettered.spaced_name) = upper(lettered.spaced_name)
+                or (
+                    replace(lettered.comparable_name, substr(lettered.comparable_name, 1, 1), '')
+                    <> ''
+                    and regexp_replace(lettered.spaced_name, '\p{L}[\p{L}\p{M}]', '')
+                    <> lettered.spaced_name
+                )
+            )
+
+    ),
+
+    dialled as (
+
+        select
+            *,
+            case
+                when substr(dialled, 1, 2) = '00' then '+' || substr(dialled, 3) else dialled
+            end as international
+        from latest
+
+    )
+
+select
+    latest.source_name,
+    {{ source_key("customer_id", "customer") }} as customer_id,
+    latest.email_hash,
+    case
+        when
+            length(latest.address) <= 254
+            and regexp_replace(
+                latest.address, '^{{ sendable }}@{{ sendable }}[.](\p{L}{2,}|xn--[a-z0-9-]+)$', ''
+            )
+            = ''
+            and latest.address not like '%..%'
+            and latest.address not like '.%'
+            and latest.address not like '%.@%'
+            and latest.address not like '%@.%'
+        then latest.address
+    end as email_address,
+    case
+        when regexp_replace(latest.international, '^[+][1-9][0-9]{7,14}$', '') = ''
+        then latest.international
+    end as phone_number,
+    first_names.clean_name as first_name,
+    last_names.clean_name as last_name,
+    latest.country_code,
+    latest.language,
+    latest.acquisition_channel,
+    latest.acquisition_campaign,
+    latest.preferred_channel,
+    latest.has_marketing_consent,
+    latest.has_sms_consent,
+    latest.created_at,
+    latest.updated_at
+from dialled as latest
+cross join {{ ref("stg_sources") }} as sources
+left join names as first_names on latest.first_name = first_names.name
+left join names as last_names on latest.last_name = last_names.name
