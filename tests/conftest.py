@@ -17,6 +17,7 @@ from tests.shops import REAL_DATA, rebuild, refresh, settings_of
 SHARING = (
     "tests/reference/",
     "tests/definitions/test_advocacy.py",
+    "tests/definitions/test_audiences.py",
     "tests/definitions/test_category_affinities.py",
     "tests/definitions/test_demo_marts.py",
     "tests/definitions/test_experience_marts.py",

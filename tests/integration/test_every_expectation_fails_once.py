@@ -65,6 +65,7 @@ FAULTS = {
     "raw.files__orders.expect_column_min_to_be_between.ordered_at": raw_row(
         ordered_at="timestamp '1993-12-31 23:59:59'"
     ),
+    "raw.files__suppressions.everybody_listed_is_named": raw_row(reason="'bounced'"),
     "raw.online_retail__invoice_lines.expect_column_values_to_be_between.invoiced_at": raw_row(
         invoiced_at="timestamp '2011-12-10 00:00:01'"
     ),
@@ -238,6 +239,23 @@ FAULTS = {
     ),
     "marts.fct_referral_programme.generations_add_up_to_the_programme": one_row(
         "referred_net_sales = referred_net_sales + 0.01", "generation = 1"
+    ),
+    "marts.fct_audience_effects"
+    ".expect_compound_columns_to_be_unique.audience+window_days": new_rows(
+        2, audience="'hero'", window_days="90"
+    ),
+    "marts.fct_audience_effects.groups_have_the_sizes_drawn": new_rows(
+        audience="'hero'", window_days="30", is_sample_ratio_off="true"
+    ),
+    "marts.fct_audience_members.members_have_consent": (
+        "update {table} set customer_id = 'unheard of' where channel = 'email'"
+        " and rowid = (select min(rowid) from {table} where channel = 'email')"
+    ),
+    "marts.fct_audience_members.the_unhappy_get_no_promotion": one_row(
+        "audience = 'lovers'", "audience = 'negative_experience'"
+    ),
+    "marts.fct_audience_sizes.sizes_are_those_of_the_members": one_row(
+        "customers = customers + 1", "contact_status = 'held out'"
     ),
     "marts.fct_customer_advocacy.lovers_have_said_something_good": one_row(
         "positive_actions = 0", "advocacy_tier = 'lover'"

@@ -67,9 +67,9 @@ def sentence(model: Node) -> str:
     return re.split(r"\.\s|:\s|\.$", model["description"].removeprefix("Grain:"))[0].strip()
 
 
-@pytest.mark.parametrize("name", models("staging", "intermediate", "marts"))
+@pytest.mark.parametrize("name", models("staging", "pii", "intermediate", "marts"))
 def test_a_description_opens_with_the_grain_and_a_test_holds_it(name: str) -> None:
-    model = models("staging", "intermediate", "marts")[name]
+    model = models("staging", "pii", "intermediate", "marts")[name]
     assert re.match(r"Grain: one row( per |[.,])", model["description"]), model["description"]
     if "per" not in sentence(model):
         return
@@ -84,7 +84,7 @@ def test_a_description_opens_with_the_grain_and_a_test_holds_it(name: str) -> No
 def test_only_these_columns_of_a_grain_may_be_empty() -> None:
     found = {
         name: set(test["may_be_empty"])
-        for name, model in models("staging", "intermediate", "marts").items()
+        for name, model in models("staging", "pii", "intermediate", "marts").items()
         if (test := grain_test(model)).get("may_be_empty")
     }
     assert found == {
@@ -101,6 +101,7 @@ def test_only_these_columns_of_a_grain_may_be_empty() -> None:
         "int_repeat__life_tables": {"cohort_month"},
         "int_repeat__rates": {"cohort_month"},
         "int_restatements__listed": {"customer_id"},
+        "stg_suppressions": {"customer_id", "customer_email_hash", "channel"},  # one is enough
     }
 
 
@@ -171,7 +172,8 @@ def test_a_staging_model_types_and_describes_every_column(name: str) -> None:
 
 READS = {
     "base": {"source", "base", "seed", "staging"},
-    "staging": {"base", "staging", "source"},
+    "pii": {"base", "staging", "seed", "intermediate", "pii"},
+    "staging": {"base", "staging", "source", "pii"},
     "intermediate": {"staging", "intermediate", "seed", "source"},
     "marts": {"intermediate", "marts", "seed"},
 }
@@ -206,6 +208,21 @@ def test_a_layer_reads_only_those_before_it(layer: str) -> None:
                 )
                 assert own, f"{name} reads {parent}"
         assert nodes[model["unique_id"]]["name"] == name
+
+
+def test_personal_data_is_read_by_the_accounts_without_it_alone() -> None:
+    personal = {model["unique_id"] for model in models("pii").values()}
+    readers = {
+        name
+        for name, model in models("staging", "intermediate", "marts").items()
+        if personal & set(model["depends_on"]["nodes"])
+    }
+    assert readers == {"stg_customers"}
+    (contacts,) = (model for name, model in models("pii").items() if name == "stg_contacts")
+    kept = set(models("staging")["stg_customers"]["columns"])
+    assert set(contacts["columns"]) - kept == {
+        *("email_address", "phone_number", "first_name", "last_name")
+    }
 
 
 def test_sql_names_no_table_but_by_ref_and_source() -> None:
@@ -315,6 +332,7 @@ def test_the_contract_is_what_the_connector_files_brings() -> None:
     assert {f"stg_{entity}" for entity in ENTITIES} == set(models("staging")) - {
         "stg_sources",
         "stg_placeholder_emails",
+        "stg_recorded_contacts",
         "stg_run_settings",
     }
 
@@ -327,6 +345,11 @@ def test_every_raw_table_of_a_connector_is_read() -> None:
         if parent.startswith("source.")
     }
     assert {f"{table.connector}.{table.name}" for table in raw_tables()} == read
+
+
+# What of an entity goes into the schema pii, and what is told of it outside.
+PERSONAL = {"customers": {"email", "first_name", "last_name", "phone"}}
+TOLD_OF_PERSONAL = {"customers": {"has_email_address", "has_phone_number", "has_clean_name"}}
 
 
 def final_columns(sql: str) -> list[str]:
@@ -348,8 +371,9 @@ def test_a_base_model_gives_the_columns_of_the_contract_in_its_order(name: str) 
     entity = name.split("__")[1]
     contract = models("base")[f"base_files__{entity}"]["raw_code"]
     assert final_columns(models("base")[name]["raw_code"]) == final_columns(contract)
-    staged = list(models("staging")[f"stg_{entity}"]["columns"])
-    assert set(final_columns(contract)) - {"_file", "_row"} == set(staged)
+    staged = set(models("staging")[f"stg_{entity}"]["columns"])
+    brought = set(final_columns(contract)) - {"_file", "_row"}
+    assert brought - PERSONAL.get(entity, set()) == staged - TOLD_OF_PERSONAL.get(entity, set())
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
@@ -358,7 +382,7 @@ def test_the_contract_has_the_columns_that_its_files_bring(entity: str) -> None:
     private = {column.name for column in table.columns if column.personal}
     brought = set(table.raw_columns) - private - {"_file", "_row", "_loaded_at"}
     columns = models("staging")[f"stg_{entity}"]["columns"]
-    assert brought | {"source_name"} == set(columns)
+    assert brought | {"source_name"} == set(columns) - TOLD_OF_PERSONAL.get(entity, set())
     for column in table.columns:
         if column.name in columns:
             assert columns[column.name]["data_type"] == column.data_type, column.name
@@ -366,7 +390,11 @@ def test_the_contract_has_the_columns_that_its_files_bring(entity: str) -> None:
 
 def test_a_key_of_the_contract_is_the_grain_of_its_staging_model() -> None:
     for table in CONNECTORS["files"].entities:
-        keys = [column.name for column in table.columns if column.key]
+        keys = [
+            f"{column.name}_hash" if column.personal == "email" else column.name
+            for column in table.columns
+            if column.key
+        ]
         assert grain(models("staging")[f"stg_{table.name}"]) == ["source_name", *keys]
 
 

@@ -1,1 +1,1 @@
-"""What leaves the warehouse for people to act on: audiences, who was contacted, who was held out."""
+"""What leaves the warehouse to be acted on: audiences, and the record of who was contacted."""

@@ -1,4 +1,4 @@
-"""The record of who was in an export: what the cap on contacts and the measuring of effects rest on.
+"""The record of who was in an export, on which the cap on contacts and their measuring rest.
 
 One Parquet file per audience and day of contact in raw/activation/contacts. It is written before
 the export itself, so that nobody is contacted who is not on record.

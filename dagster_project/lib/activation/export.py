@@ -25,7 +25,8 @@ from dagster_project.lib.settings import Settings
 
 Format = Literal["csv", "parquet"]
 
-FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # what a spreadsheet takes for the beginning of a formula
+# What a spreadsheet takes for the beginning of a formula, also in full width.
+FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 COLUMNS = (
     *("customer_id", "channel", "address", "language", "greeting", "first_name", "last_name"),
     *("audience", "subject", "reason", "since_date"),

@@ -223,8 +223,9 @@ EXPORTS = {
 ACCOUNTS = """
     select
         account(person) as customer_number, email, 'Trap' as given_name,
-        cast(person % 1000 as varchar) as family_name, 'DE' as country, 'de' as language,
-        'direct' as acquired_by, 'no' as newsletter, stamp(registered) as registered_at
+        cast(person % 1000 as varchar) as family_name, null as mobile, 'DE' as country,
+        'de' as language, 'direct' as acquired_by, 'no' as newsletter, null as text_messages,
+        stamp(registered) as registered_at
     from accounts where is_late = {is_late} order by customer_number"""
 
 SPEND = """

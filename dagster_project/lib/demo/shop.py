@@ -287,7 +287,7 @@ def _plant_malformed(world: World, export: Files, truth: Files) -> None:
         "refunded_at": f"{world.last_day.year}-02-30T12:00:00+01:00",
     }
     payment = f'D9999999993,D9999999993-1,card,"12,50",0.42,{stamp}'
-    person = f"C999999999,malformed@example.com,Lomira,Tave,Jr.,DE,de,direct,no,{stamp}"
+    person = f"C999999999,malformed@example.com,Lomira,Tave,Jr.,,DE,de,direct,no,no,{stamp}"
     records = [
         (orders, "D9999999991", order.format("D9999999991", "complete", ""), "no order date"),
         (orders, "D9999999992", order.format("D9999999992", "teleported", stamp), "unknown status"),

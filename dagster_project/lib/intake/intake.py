@@ -14,9 +14,9 @@ from pathlib import Path
 
 import duckdb
 
+from dagster_project.lib.activation.contacts import CONTACT_COLUMNS
 from dagster_project.lib.errors import InputError, RegularsError
 from dagster_project.lib.intake.connectors import Connector, Entity, load_connectors
-from dagster_project.lib.activation.contacts import CONTACT_COLUMNS
 from dagster_project.lib.intake.content import Content
 from dagster_project.lib.intake.landing import Held, Landed, find_landed, opened, printable
 from dagster_project.lib.intake.ledger import (

@@ -20,7 +20,7 @@ select
     bool_and(contacts.is_holdout) as is_holdout,
     max(contacts.holdout_share) as holdout_share,
     contacts.contact_date
-from {{ source("activation", "contacts") }} as contacts
+from {{ ref("stg_recorded_contacts") }} as contacts
 cross join settings
 left join identifiers on contacts.customer_id = identifiers.identifier
 where contacts.contact_date <= settings.as_of_date
