@@ -35,7 +35,18 @@ NO_NAMES = (
     *("name", "First Name", "first_name", "n/a", "none", "null", "Unbekannt", "Max Mustermann"),
     *("Dr. Anna", "Frau", "Customer", "guest", "asdf", "qwertz"),
     *("Anna1", "1234", "anna@example.com", "www.example.com", "Anna,Maria", "Anna; Maria"),
-    *("ｔｅｓｔ", "𝓣𝓮𝓼𝓽", "te\u200cst", "Anna\u202eanna", "Ann\u00adabel", "Anna 😀", "\ufeffAnna"),
+    *(
+        "ｔｅｓｔ",
+        "𝓣𝓮𝓼𝓽",
+        "ᵗᵉˢᵗ",
+        "teſt",
+        "ﾃｽﾄ",
+        "te\u200cst",
+        "Anna\u202eanna",
+        "Ann\u00adabel",
+        "Anna 😀",
+        "\ufeffAnna",
+    ),
 )
 ADDRESSES = (
     "a@example.com",

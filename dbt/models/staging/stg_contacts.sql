@@ -1,12 +1,16 @@
 -- 1. Of several versions of an account the latest counts.
 -- 2. A name is words of letters, joined by one hyphen, apostrophe, middle dot or blank: no digits,
 -- no signs, no initials alone, no letter only repeated, none of the seed's placeholders. Marks and
--- invisible joiners belong to the letters of many scripts; letters in fancy dress do not.
+-- invisible joiners belong to the letters of many scripts; raised, joined, half and full width and
+-- mathematical letters only dress up others.
 -- 3. An address has one @ and a domain; a number has a country code. What is not so is empty.
 {{ config(schema="pii") }}
 {%- set letters = "\\p{L}[\\p{L}\\p{M}\\x{200C}\\x{200D}]*" %}
 {%- set joints = "([-''’‘ʼʻ·・]|[.]? )" %}
-{%- set fancy = "[\\x{FB00}-\\x{FB06}\\x{FF21}-\\x{FF5A}\\x{1D400}-\\x{1D7FF}]" %}
+{%- set fancy = (
+    "[ſ\\x{02B0}-\\x{02B8}\\x{02E0}-\\x{02E4}\\x{1D00}-\\x{1DBF}\\x{2071}-\\x{214F}"
+    ~ "\\x{FB00}-\\x{FDFF}\\x{FE70}-\\x{FFDC}\\x{1D400}-\\x{1D7FF}]"
+) %}
 {%- set sendable = '[^ \\s\\p{C}@,;:<>()"\\[\\]\\\\]+' %}
 
 with
