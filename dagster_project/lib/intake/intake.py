@@ -33,7 +33,7 @@ from dagster_project.lib.intake.ledger import (
 )
 from dagster_project.lib.intake.parse import REJECTED_COLUMNS, Job
 from dagster_project.lib.intake.placeholders import write_placeholders
-from dagster_project.lib.intake.rules import Context, hash_of
+from dagster_project.lib.intake.rules import Context, hash_of, raw_value
 from dagster_project.lib.intake.sql import engine, literal, name
 from dagster_project.lib.intake.worker import Worker
 from dagster_project.lib.lock import end_left_behind
@@ -297,7 +297,7 @@ class _Run:
             hashes = [hash_of(column) for column in entity.columns if column.personal == "email"]
             source = f"read_parquet({literal(rows)})"
             shaped = f"select {', '.join(columns)}, _row, _loaded_at from {source}"
-            listed = [*(name(column.name) for column in entity.columns), *hashes]
+            listed = [*(raw_value(column) for column in entity.columns), *hashes]
             listed += [f"{literal(file)} as _file", "_row", "_loaded_at"]
             try:
                 connection.execute(

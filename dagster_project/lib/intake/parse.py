@@ -23,6 +23,7 @@ from dagster_project.lib.intake.rules import (
     first_filled,
     hash_of,
     problem_of,
+    raw_value,
     text_of,
     value_of,
 )
@@ -484,7 +485,7 @@ def _raw_columns(job: Job) -> str:
     stamp = job.loaded_at.isoformat(sep=" ")
     return ", ".join(
         [
-            *(name(column.name) for column in job.entity.columns),
+            *(raw_value(column) for column in job.entity.columns),
             *(hash_of(column) for column in job.entity.columns if column.personal == "email"),
             f"{literal(job.file)} as _file",
             "_row",

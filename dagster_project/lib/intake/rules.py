@@ -135,7 +135,10 @@ def value_of(field: Field, text: str, context: Context) -> str:
 def problem_of(field: Field, text: str, value: str, context: Context) -> str:
     """`column` SEPARATOR `reason` of what is wrong with the value, null where nothing is."""
     column = field.column
-    shown = "''" if column.personal else f"', not ''' || {_printable(text)} || ''''"
+    shown = "''"
+    if not column.personal:  # nor an address that stands in the wrong column
+        quoted = f"', not ''' || {_printable(text)} || ''''"
+        shown = f"case when contains({text}, '@') then '' else {quoted} end"
     cases = [f"when {text} is null then null"]
     if column.required:
         cases = [f"when {text} is null then 'is required but empty'"]
@@ -168,6 +171,16 @@ def problem_of(field: Field, text: str, value: str, context: Context) -> str:
             "a time no later than a day after the file arrived",
         )
     return f"{literal(column.name)} || {SEPARATOR} || case {' '.join(cases)} end"
+
+
+def raw_value(column: Column) -> str:
+    """What is kept of a column: of an id that is an e-mail address, its keyed hash."""
+    quoted = name(column.name)
+    if column.personal != "id":
+        return quoted
+    return (
+        f"case when contains({quoted}, '@') then {email_hash(quoted)} else {quoted} end as {quoted}"
+    )
 
 
 def hash_of(column: Column) -> str:

@@ -20,7 +20,11 @@ select
     {{ source_key("customer_id", "customer") }} as customer_id,
     latest.attribute,
     latest.answered_at,
-    latest.value,
-    latest.origin
+    {{ impersonal("latest.value", "contacts") }} as value,
+    {{ without_addresses("latest.origin") }} as origin
 from latest
 cross join {{ ref("stg_sources") }} as sources
+left join
+    {{ ref("stg_contacts") }} as contacts
+    on latest.source_name = contacts.source_name
+    and {{ source_key("customer_id", "customer") }} = contacts.customer_id

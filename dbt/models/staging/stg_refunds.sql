@@ -24,7 +24,7 @@ select
     {{ source_key("product_id", "product") }} as product_id,
     coalesce(latest.line_type, 'merchandise') as line_type,
     latest.currency,
-    latest.reason,
+    {{ without_addresses("latest.reason") }} as reason,
     latest.amount,
     latest.refunded_at,
     latest.updated_at

@@ -20,9 +20,13 @@ select
     {{ source_key("order_id", "order") }} as order_id,
     latest.survey_type,
     latest.question,
-    latest.answer,
+    {{ impersonal("latest.answer", "contacts") }} as answer,
     latest.score,
     latest.invited_at,
     latest.responded_at
 from latest
 cross join {{ ref("stg_sources") }} as sources
+left join
+    {{ ref("stg_contacts") }} as contacts
+    on latest.source_name = contacts.source_name
+    and {{ source_key("customer_id", "customer") }} = contacts.customer_id
