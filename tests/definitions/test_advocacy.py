@@ -266,7 +266,9 @@ def test_what_a_move_would_bring_is_the_difference_within_cohort_years(demo: Pat
     assert [float(one), float(other)] == pytest.approx(totals, abs=0.005)
 
 
-def test_direct_values_of_all_referrers_are_the_programme(demo: Path) -> None:
+def test_direct_values_of_all_referrers_are_the_programme(
+    demo: Path, demo_files: DemoFiles
+) -> None:
     (programme,) = rows(
         demo,
         "select converted_customers, referred_net_sales, referred_predicted_ltv_365_days,"
@@ -281,9 +283,11 @@ def test_direct_values_of_all_referrers_are_the_programme(demo: Path) -> None:
     assert rows(demo, f"select {sums} from fct_customer_advocacy") == [programme[:2]]
     assert rows(
         demo,
-        "select count(*), sum(net_sales) from dim_customers where customer_id in"
+        "select count(*), sum(net_sales), sum(predicted_ltv_365_days) from dim_customers"
+        " where customer_id in"
         " (select referred_customer_id from fct_referrals where is_converted)",
-    ) == [programme[:2]]
+    ) == [programme[:3]]
+    assert sum(demo_files.rewards.values()) == programme[3]
     assert all(programme)
 
 

@@ -281,6 +281,22 @@ def test_every_valid_order_has_one_row_that_says_what_the_files_say(shop: Shop) 
     assert sum(len(order.ratings) > 1 for order in shop.orders.values()) > 0
 
 
+def test_deliveries_are_those_of_the_truth(demo: Path, demo_files: DemoFiles) -> None:
+    truth = {
+        row["order_no"]: (row["promised_date"], row["delivered_date"], row["days_late"])
+        for row in demo_files.table("deliveries")
+    }
+    found = {
+        order_id: tuple(delivery)
+        for order_id, *delivery in rows(
+            demo,
+            "select order_id, promised_date, delivered_date, days_late from fct_order_experience",
+        )
+    }
+    assert found == {order_id: truth.get(order_id, (None, None, None)) for order_id in found}
+    assert sum((late or 0) > 0 for *_, late in found.values()) > 100
+
+
 def test_customers_are_counted_from_the_landmark_on_and_those_before_it_apart(shop: Shop) -> None:
     got = {
         row[:3]: row[3:]

@@ -2,7 +2,7 @@
 friend; and what the programme brought against sums made by hand."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -275,6 +275,55 @@ def test_direct_values_add_up_to_the_programme_and_generations_do_not(
         " where generation is not null",
     )
     assert generations == [programme[:2]]
+
+
+def test_each_generation_is_counted_and_held_against_the_buyers_before_it(
+    many: Shop, settings: Settings
+) -> None:
+    answers = walked(many)
+    buyers = {many.accounts[account] for _, account, *_ in many.orders}
+    sent: Counter[int] = Counter()
+    brought: dict[int, set[str]] = defaultdict(set)
+    by_buyers: Counter[int] = Counter()
+    for row in many.referrals:
+        reason, generation, _ = answers[row["referral_id"]]
+        if not reason:
+            sent[generation] += 1
+            if (friend := many.friend(row)) in buyers:
+                brought[generation].add(friend)
+                by_buyers[generation] += many.accounts[row["referrer_customer_id"]] in buyers
+    before = {1: buyers - set().union(*brought.values())}
+    before |= {generation + 1: found for generation, found in brought.items()}
+    expected = {}
+    for generation in sent:
+        customers = len(before.get(generation, ()))
+        coefficient = by_buyers[generation] / customers if customers else None
+        counts = sent[generation], len(brought[generation]), customers
+        expected[generation] = (*counts, coefficient)
+    found = rows(
+        settings,
+        "select generation, referrals, converted_customers, customers_before, viral_coefficient"
+        " from fct_referral_programme where generation is not null",
+    )
+    assert {generation: tuple(figures) for generation, *figures in found} == expected
+    assert len(expected) >= 5
+    assert 0 < by_buyers.total() < sum(map(len, brought.values()))
+
+
+def test_a_device_of_ten_is_a_household_and_one_of_eleven_is_none(tmp_path: Path) -> None:
+    """Of ten persons, one of whom has two accounts."""
+    shop, day = Shop(), LAST - timedelta(days=30)
+    home = [shop.join(f"h{number:02d}", day) for number in range(9)]
+    home += [shop.join("h09", day, "h09b"), "h09b"]
+    office = [shop.join(f"o{number:02d}", day) for number in range(11)]
+    shop.devices += [("home", home), ("office", office)]
+    shop.refer("h00", "h09b", day)
+    shop.refer("o00", "o10", day)
+    settings = rebuild(shop.deliver(tmp_path), as_of=LAST, marts=["fct_referrals"])
+    assert answers_of(settings) == {
+        "r00000": ("same household", None, None),
+        "r00001": (None, 1, None),
+    }
 
 
 def test_a_chain_of_three_hundred_has_three_hundred_generations(tmp_path: Path) -> None:

@@ -17,6 +17,9 @@ from dagster_project.lib.settings import Settings
 def predict(settings: Settings, engine: Engine = Engine.duckdb) -> dict[str, int]:
     """Writes the tables of raw/ltv anew from the build; returns the rows of each, by name.
 
+    They are backtests and gains, of past cut-offs; purchases, values and totals, of today;
+    value_auc, of all months; and models.
+
     Past cut-offs that are as they were are not graded again. The table of models is emptied first
     and written last: without it, what a killed run has left counts as nothing.
     """

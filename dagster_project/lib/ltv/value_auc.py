@@ -10,8 +10,9 @@ from dagster_project.lib.ltv.arrays import Floats, Ints
 from dagster_project.lib.ltv.inputs import open_build
 from dagster_project.lib.settings import Settings
 
-DRAWS, PART = 1000, 100
-LEAST = 10  # lovers, and lurkers, of strata that have both
+DRAWS = 1000  # leaves 25 beyond either bound
+PART = 100  # drawn at once, so that memory does not grow with the draws
+LEAST = 10  # lovers, and lurkers, of strata that have both: fewer tell nothing, as in rates
 
 
 def read_value_counts(settings: Settings, engine: Engine = Engine.duckdb) -> dict[str, Any]:

@@ -128,7 +128,6 @@ select
     reward_amount,
     case when reason is null then first_order_id end as first_order_id,
     sent_date,
-    reward_date,
     sent_at,
     case when reason is null then first_ordered_at end as converted_at
 from judged
