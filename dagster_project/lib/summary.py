@@ -35,6 +35,8 @@ select
     (select count(*) from fct_reconciliation) as reconciled
 """
 
+MAY_BE_EMPTY = {"suppressions"}  # where it is, nobody has asked not to be contacted
+
 
 @dataclass(frozen=True)
 class Held:
@@ -92,6 +94,10 @@ def summarise(settings: Settings) -> ShopSummary:
     return ShopSummary(
         **dict(zip(names, values, strict=True)),
         held=[Held(*row) for row in held],
-        missing=[part.name for part in contract() if part.fed_by.isdisjoint(loaded)],
+        missing=[
+            part.name
+            for part in contract()
+            if part.fed_by.isdisjoint(loaded) and part.name not in MAY_BE_EMPTY
+        ],
         warnings=[Warning(*row) for row in warnings],
     )

@@ -2,7 +2,8 @@
 -- 2. What is written to is the oldest account that permits it and has an address that mail can be
 -- sent to and that stands for one person, or a number with a country code.
 -- 3. The list of those not to be contacted stops the person, the address and the channel that it
--- names; one that is not known here, or none, stands for all.
+-- names; one that is not known here, or none, stands for all. An id without a source stands for the
+-- accounts of all sources.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
@@ -15,6 +16,7 @@ with
             accounts.customer_id,
             accounts.account_id,
             accounts.known_since,
+            customers.source_name,
             customers.email_hash,
             customers.language,
             customers.has_clean_name,
@@ -47,16 +49,24 @@ with
 
     ),
 
+    ids as (
+
+        select customer_id, account_id as listed_id
+        from accounts
+        union
+        select customer_id, replace(account_id, source_name || ':', '') as listed_id
+        from accounts
+
+    ),
+
     listed as (
 
         select
             suppressions.customer_email_hash,
-            accounts.customer_id,
+            ids.customer_id,
             lower(trim(suppressions.channel)) as channel
         from {{ ref("stg_suppressions") }} as suppressions
-        left join
-            {{ ref("int_identity__accounts") }} as accounts
-            on suppressions.customer_id = accounts.account_id
+        left join ids on suppressions.customer_id = ids.listed_id
         union all
         select
             suppressions.customer_email_hash,
