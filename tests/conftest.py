@@ -19,6 +19,7 @@ SHARING = (
     "tests/definitions/test_advocacy.py",
     "tests/definitions/test_audiences.py",
     "tests/definitions/test_category_affinities.py",
+    "tests/definitions/test_cross_sell.py",
     "tests/definitions/test_demo_marts.py",
     "tests/definitions/test_experience_marts.py",
     "tests/definitions/test_health.py",

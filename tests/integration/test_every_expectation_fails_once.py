@@ -362,6 +362,23 @@ FAULTS = {
     "marts.fct_health_backtests.a_score_tells_more_than_chance": one_row(
         "auc_lower = 0.45, auc = 0.47, auc_upper = 0.499", "score_decile = 'all'"
     ),
+    "marts.fct_cross_sell_opportunities.a_probability_is_the_product_of_its_parts": one_row(
+        "probability = probability + 1e-6"
+    ),
+    "marts.fct_cross_sell_opportunities.there_is_evidence_for_each": one_row("bought = 4"),
+    "marts.fct_cross_sell_opportunities.a_customer_has_at_most_three_from_the_first_on": one_row(
+        "opportunity_rank = 4"
+    ),
+    "marts.fct_cross_sell_backtests.ranks_add_up_to_all": one_row(
+        "purchases = purchases + 1", "opportunity_rank = 'all'"
+    ),
+    "marts.fct_cross_sell_backtests.bounds_hold_the_rate_and_the_differences": one_row(
+        "purchase_rate = purchase_rate_upper + 0.001"
+    ),
+    "marts.fct_cross_sell_backtests.predictions_are_not_twice_what_comes": one_row(
+        "predicted_purchases = 20, predicted_rate = purchase_rate_upper * 2.01",
+        "opportunity_rank = 'all'",
+    ),
     "marts.fct_customer_ltv.predictions_or_a_reason": one_row("predicted_ltv_365_days = null"),
     "marts.fct_customer_ltv.chances_are_chances_and_time_adds_purchases": one_row(
         "expected_purchases_180_days = expected_purchases_365_days + 1e-6"
