@@ -286,6 +286,37 @@ FAULTS = {
     "marts.fct_category_affinities.adjusted_for_many_tests_a_pair_looks_more_like_chance": one_row(
         "q_value = p_value - 0.01", "q_value > 0.01"
     ),
+    "marts.dim_customer_preferences.stated_beats_observed": one_row(
+        "value = observed_value", "stated_value <> observed_value"
+    ),
+    "marts.dim_customer_preferences.no_preference_holds_an_address": one_row(
+        "value = 'me@example.com', stated_value = 'me@example.com'", "source = 'stated'"
+    ),
+    "marts.fct_attribute_engagement.parts_stay_below_the_whole": one_row(
+        "engaged_customers = customers + 1"
+    ),
+    "marts.fct_attribute_engagement.bounds_hold_the_rates": one_row(
+        "engagement_rate = engagement_rate_upper + 0.001", "engagement_rate is not null"
+    ),
+    "marts.fct_attribute_engagement.answers_come_in_few_forms": (
+        "delete from {table}; "
+        + new_rows(201, month="date '2024-03-01'", attribute="'motive'", value="range")
+    ),
+    "marts.fct_clarify_questions.nobody_has_two_open_questions": (
+        "insert into {table} select * replace (date '1999-03-01' as raised_month) from {table}"
+        " where status = 'open' limit 1"
+    ),
+    "marts.fct_clarify_questions.closed_questions_say_when_and_why": one_row(
+        "closed_date = raised_date - 1", "status = 'closed'"
+    ),
+    "marts.fct_clarify_questions.no_category_surprises_everybody": new_rows(
+        51,
+        customer_id="range",
+        raised_month="date '2024-03-01'",
+        question="'purchase_outside_profile'",
+        usual="'menswear'",
+        observed="'men''s clothes'",
+    ),
     "marts.fct_discarded_events"
     ".expect_compound_columns_to_be_unique.event_date+source_name+discard_reason": new_rows(
         2, event_date="date '2024-03-01'", source_name="'files'", discard_reason="'duplicate'"

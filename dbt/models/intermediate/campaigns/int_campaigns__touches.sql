@@ -31,6 +31,11 @@ with
             events.channel,
             events.campaign,
             events.event_date as touch_date,
+            case
+                when accounts.customer_id is null and emails.customer_id is null
+                then greatest(events.event_date, visitors.linked_on)
+                else events.event_date
+            end as known_date,
             events.occurred_at as touched_at
         from {{ ref("int_events__cleaned") }} as events
         left join accounts on events.account_id = accounts.account_id
@@ -59,6 +64,7 @@ with
             sessions.channel,
             sessions.campaign,
             sessions.event_date as touch_date,
+            coalesce(identified.known_from, sessions.event_date) as known_date,
             sessions.started_at as touched_at
         from {{ ref("int_events__sessions") }} as sessions
         left join
@@ -85,6 +91,7 @@ select
     coalesce(touches.campaign, channels.channel || ' (all)') as campaign,
     coalesce(touches.channel, 'unknown') as channel,
     touches.touch_date,
+    touches.known_date,
     touches.touched_at
 from touches
 left join channels on touches.channel = channels.channel
