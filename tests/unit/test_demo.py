@@ -137,7 +137,7 @@ def test_a_larger_shop_begins_with_the_smaller_one(
         assert small < large
     small, large = (content(tmp_path / s / "demo") for s in ("small", "large"))
     planted = [name for name in small if "planted" in name]
-    assert len(planted) == 13
+    assert len(planted) == 15
     assert all(small[name] == large[name] for name in planted)
     orders = pq.read_table(tmp_path / "large" / "_truth" / "orders.parquet").to_pydict()
     assert len(set(orders["order_no"])) == summary.orders == len(orders["order_no"])
@@ -190,8 +190,8 @@ def test_lines_make_up_the_order(db: duckdb.DuckDBPyConnection) -> None:
     )
     kinds = {"goods", "postage", "gift_card"}
     assert {kind for (kind,) in db.sql("select distinct kind from items").fetchall()} == kinds
-    products = "read_csv('demo/products.csv.gz')"
-    assert one(db, f"select count(*), count(distinct category) from {products}") == (300, 12)
+    products = "read_csv(['demo/products.csv.gz', 'demo/products_planted.csv'])"
+    assert one(db, f"select count(*), count(distinct category) from {products}") == (302, 14)
     assert (
         one(
             db,

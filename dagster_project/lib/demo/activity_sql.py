@@ -218,6 +218,12 @@ EXPORTS = {
         left join people as inviters on inviters.person = inviter
         left join people as friends on friends.person = friend
         order by invite_no""",
+    "preferences{planted}.csv": """
+        select
+            case when answered >= second_registered then second_account(person)
+                else account(person) end as account,
+            attribute, answer, origin, stamp(answered) as answered_at
+        from stated join people using (person) order by account, attribute, answered""",
 }
 
 ACCOUNTS = """
@@ -246,6 +252,11 @@ TRUTH = {
             cast(nullif(generation, 0) as integer) as generation, is_planted
         from invited left join people on people.person = referred
         order by referral_no""",
+    "preferences.parquet": """
+        select
+            account(person) as person_id, attribute, arg_max(answer, answered) as value,
+            moment(max(answered)) as answered_at
+        from stated group by person, attribute order by person_id, attribute""",
     "deliveries.parquet": """
         with dated as (
             select

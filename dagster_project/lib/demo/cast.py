@@ -197,6 +197,7 @@ class Fact:
     what: str
     day: date
     size: float | None
+    word: str = ""
 
 
 @dataclass(frozen=True)

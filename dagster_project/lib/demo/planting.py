@@ -10,8 +10,9 @@ import pyarrow as pa
 from dagster_project.lib.demo.advocates import WORDS, Advocates, Invitation
 from dagster_project.lib.demo.cast import BURST, FIRST_PERSON, Cast, Fact, Planted
 from dagster_project.lib.demo.referrals import COUNTED_AFTER, NO_ORDER
+from dagster_project.lib.demo.respondents import MENSWEAR, WOMENSWEAR, Respondents
 from dagster_project.lib.demo.stages import ACCOUNT, GUEST, NOBODY, VISITOR
-from dagster_project.lib.demo.world import World, name_pools
+from dagster_project.lib.demo.world import CAMPAIGNS, CATEGORIES, TIERS, World, name_pools
 
 Row = dict[str, Any]
 FIRST_TRAP = FIRST_PERSON + 10_000_000  # accounts C810000000 and so on
@@ -24,6 +25,10 @@ HOUR = 3600
 HOURS = {"account": 9, "visit": 10, "cart": 11, "order": 12}
 # promised and delivered so many days after the order
 PARCELS = {"late": (3, 9), "lost": (3, None), "delayed": (3, 6)}
+ANSWERS = ("motive", "interest", "channel", "persona")
+PRODUCT = 7  # of its category, which is the first one where a fact names none
+# products that only planted persons buy
+PRODUCTS = {MENSWEAR: len(CATEGORIES) * TIERS, WOMENSWEAR: len(CATEGORIES) * TIERS + 1}
 PHONE = 2  # EUR; what is cheaper is ordered by phone, so without a visit
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) Demo/1.0"
 
@@ -81,11 +86,14 @@ class Planting:
         self.world = world
         self.cast = Cast(world)
         self.advocates = Advocates(world)
-        self.persons = [*self.cast.persons, *self.advocates.persons] if self.cast.persons else []
+        self.respondents = Respondents(world)
+        planted = [*self.cast.persons, *self.advocates.persons, *self.respondents.persons]
+        self.persons = planted if self.cast.persons else []
         self.events: list[Row] = []
         self.signals: dict[str, list[Row]] = {"shipped": [], "reviewed": []}
         self.signals |= {"surveyed": [], "asked": []}
         self.refunds: list[Row] = []
+        self.stated: list[Row] = []
         self.accounts: list[Row] = []
         self.trap_day = self.cast.first_month + timedelta(days=3)
         self.trapped: dict[str, list[int]] = {}
@@ -102,6 +110,8 @@ class Planting:
             for person in self.advocates.persons:
                 self._live(person)
             self._invite()
+            for person in self.respondents.persons:
+                self._live(person)
 
     # the cast
 
@@ -126,6 +136,12 @@ class Planting:
                 self._event(
                     "view_page", at, person.person, cookie, account, url="/", source="direct"
                 )
+            elif fact.what == "touch":
+                link: Row = {"source": fact.word, "campaign": CAMPAIGNS[fact.word][0]}
+                self._event("view_page", at, person.person, cookie, account, url="/", **link)
+            elif fact.what in ANSWERS:
+                said = {"person": person.person, "attribute": fact.what, "answer": fact.word}
+                self.stated.append(said | {"origin": "profile", "answered": at})
             elif fact.what in WORDS:
                 own = None if fact.what == "case_study" else cookie
                 self._event(fact.what, at, person.person, own, account, sku="P0007")
@@ -152,7 +168,7 @@ class Planting:
         self._event(
             *("basket_add", at - 300, number, cookie, account),
             **cart,
-            sku="P0007",
+            sku=f"P{product_of(fact):04d}",
             pieces=1,
             amount=cents,
         )
@@ -354,6 +370,13 @@ class Planting:
             "events": pa.Table.from_pylist(self.events, schema=EVENTS),
             "accounts": pa.Table.from_pylist(self.accounts),
             "invited": pa.Table.from_pylist(self.referrals),
+            "stated": pa.Table.from_pylist(self.stated),
+            "products": pa.Table.from_pylist(
+                [
+                    {"number": number, "title": name.title(), "category": name, "price": 5.0}
+                    for name, number in PRODUCTS.items()
+                ]
+            ),
             **{name: pa.Table.from_pylist(rows) for name, rows in self.signals.items()},
         }
 
@@ -428,9 +451,9 @@ class Planting:
             }
 
     def _line(self, index: int) -> Row:
-        value = value_of(self.sold[index][1])
-        row = {"order_index": index, "line": 1, "product": 7, "kind": "goods", "quantity": 1}
-        return row | {"price": value, "discount": 0}
+        fact = self.sold[index][1]
+        row = {"order_index": index, "line": 1, "product": product_of(fact), "kind": "goods"}
+        return row | {"quantity": 1, "price": value_of(fact), "discount": 0}
 
     def _payment(self, index: int) -> Row:
         _, fact = self.sold[index]
@@ -505,6 +528,36 @@ class Planting:
             for outcome in self.advocates.outcomes
         ]
 
+    def preferences(self) -> list[Row]:
+        """What is to be known of the respondents at the end of the history."""
+        return [
+            {
+                "customer_id": account_of(preference.person),
+                "story": preference.story,
+                "attribute": preference.attribute,
+                "value": preference.value,
+                "source": preference.source,
+            }
+            for preference in self.respondents.preferences
+        ]
+
+    def questions(self) -> list[Row]:
+        """What is to be asked of the respondents, and of nobody else among them."""
+        return [
+            {
+                "customer_id": account_of(question.person),
+                "story": question.story,
+                "question": question.question,
+                "attribute": question.attribute,
+                "usual": question.usual,
+                "observed": question.observed,
+                "raised_date": question.raised,
+                "closed_date": question.closed,
+                "closed_because": question.closed_because,
+            }
+            for question in self.respondents.questions
+        ]
+
 
 def registered_on(person: Planted) -> date | None:
     """None of a guest."""
@@ -519,6 +572,12 @@ def has_account(person: Planted, day: date) -> bool:
 def value_of(order: Fact) -> int:
     """In cents; of an order without a size, 5 EUR."""
     return round(100 * (order.size or 5))
+
+
+def product_of(order: Fact) -> int:
+    if order.word in PRODUCTS:
+        return PRODUCTS[order.word]
+    return (CATEGORIES.index(order.word) * TIERS if order.word else 0) + PRODUCT
 
 
 def account_of(person: int) -> str:

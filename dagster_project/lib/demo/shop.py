@@ -12,7 +12,15 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from dagster_project.lib.demo import activity, activity_sql, planting, referrals, sql, stages
+from dagster_project.lib.demo import (
+    activity,
+    activity_sql,
+    planting,
+    preferences,
+    referrals,
+    sql,
+    stages,
+)
 from dagster_project.lib.demo.files import Files
 from dagster_project.lib.demo.world import (
     CATEGORIES,
@@ -177,6 +185,7 @@ def _write_activity(
                 "surveyed": activity.surveys(random("surveys"), world, sold, block),
                 "asked": activity.tickets(random("tickets"), world, sold, block),
                 "invited": referrals.referrals(random("referrals"), world, people, sold, block),
+                "stated": preferences.preferences(random("preferences"), world, people, block),
             },
         )
         export.con.execute(activity_sql.EVENTS.format(known_terms=TERMS_WITH_RESULTS, **late))
@@ -204,6 +213,7 @@ def _write_planted(world: World, export: Files, truth: Files) -> int:
         elif "{planted}" not in name:
             query = query.format(period=planting.PERIOD, is_late="false")
         export.append(name.format(**names), query)
+    export.append("products_planted.csv", sql.PRODUCTS)
     for is_late in (False, True):
         name = f"customers_planted{'_late' if is_late else ''}.csv"
         export.append(name, activity_sql.ACCOUNTS.format(is_late=is_late))
@@ -213,6 +223,8 @@ def _write_planted(world: World, export: Files, truth: Files) -> int:
     truth.append_rows("planted_transitions.parquet", planted.steps())
     truth.append_rows("planted_states.parquet", planted.states())
     truth.append_rows("planted_advocacy.parquet", planted.advocacy())
+    truth.append_rows("planted_preferences.parquet", planted.preferences())
+    truth.append_rows("planted_questions.parquet", planted.questions())
     truth.append_rows("identity_pairs.parquet", planted.pairs)
     _plant(truth, planted.notes)
     return len(planted.sold)
