@@ -28,6 +28,7 @@ SHARING = (
     "tests/definitions/test_lifecycle_marts.py",
     "tests/definitions/test_ltv_marts.py",
     "tests/definitions/test_planted.py",
+    "tests/definitions/test_preferences.py",
     "tests/definitions/test_repeat_rates.py",
     "tests/integration/test_every_expectation_fails_once.py",
     "tests/integration/test_plans.py",

@@ -22,7 +22,9 @@ with
             cast(null as string) as order_id,
             attribute,
             value,
-            coalesce(origin, 'profile') as origin,
+            coalesce(
+                nullif({{ without_addresses(single_blanks("origin")) }}, ''), 'profile'
+            ) as origin,
             answered_at
         from {{ ref("stg_preferences") }}
         union all

@@ -14,7 +14,7 @@ with
         select
             customer_id,
             'channel' as attribute,
-            nullif({{ without_addresses(single_blanks("preferred_channel")) }}, '') as value
+            nullif({{ single_blanks("preferred_channel") }}, '') as value
         from {{ ref("int_identity__customers") }}
 
     ),
