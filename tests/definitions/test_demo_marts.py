@@ -465,5 +465,5 @@ def test_the_books_balance_at_the_sums_of_the_files(demo: Path, demo_files: Demo
 ENTITIES = (
     *("order_items", "orders", "customers", "payments", "refunds", "products", "exchange_rates"),
     *("events", "shipments", "reviews", "survey_answers", "support_tickets", "marketing_spend"),
-    "referrals",
+    *("referrals", "preferences"),
 )

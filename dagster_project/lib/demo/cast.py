@@ -18,7 +18,7 @@ from functools import cached_property
 from dagster_project.lib.demo.world import World
 
 FIRST_PERSON = 799_999_999  # their accounts are C800000000 and so on
-BURST = 20  # EUR; whoever spends more at once also visits often
+BURST = 20  # EUR; who spends more at once, on no category named, also visits often
 
 PERSONS = """
 buys once, never returns
@@ -197,7 +197,7 @@ class Fact:
     what: str
     day: date
     size: float | None
-    word: str = ""
+    word: str = ""  # the category, channel or answer that it names
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,8 @@ class Planting:
         if (fact.size or BURST) < PHONE:
             return
         number, cookie = person.person, cookie_of(person.person, 0)
-        for more in range(5 if (fact.size or 0) > BURST else 0):
+        is_burst = (fact.size or 0) > BURST and not fact.word
+        for more in range(5 if is_burst else 0):
             self._event("view_page", at + (more + 1) * HOUR, number, cookie, account, url="/")
         cart: Row = {"basket_no": f"BP{FIRST_ORDER + order}"}
         cents = value_of(fact)
