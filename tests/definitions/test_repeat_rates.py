@@ -461,8 +461,9 @@ def test_discounts_are_compared_within_months_and_channels(shop: Shop) -> None:
         )
         difference = values["true"] - values["false"]
         error = 1.959963984540054 * sqrt(value_variance)
+        # both values and the bound itself are rounded to thousandths
         assert [float(value) for value in got[4:]] == pytest.approx(
-            [values["true"], values["false"], difference - error, difference + error], abs=0.0011
+            [values["true"], values["false"], difference - error, difference + error], abs=0.0016
         )
 
 
