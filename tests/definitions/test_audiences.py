@@ -29,8 +29,8 @@ def is_held_out(customer: str, share: float = 0.1) -> bool:
 class Contacts:
     """Who of the synthetic shop may be written to, by which channel."""
 
-    def __init__(self, files: DemoFiles) -> None:
-        self.files = files
+    def __init__(self, files: DemoFiles, stated_channels: dict[str, str]) -> None:
+        self.files, self.stated_channels = files, stated_channels
         self.accounts: dict[str, list[str]] = defaultdict(list)
         for account in files.accounts:
             if person := files.person(account):
@@ -54,7 +54,10 @@ class Contacts:
         return None if self.channel(person) else "suppressed"
 
     def channel(self, person: str) -> str | None:
-        for channel, column in (("email", "newsletter"), ("sms", "text_messages")):
+        columns = {"email": "newsletter", "sms": "text_messages"}
+        if self.stated_channels.get(person) == "sms":
+            columns = dict(reversed(columns.items()))
+        for channel, column in columns.items():
             accounts = self._consent(person, column)
             if self._usable(channel, accounts) and (person, channel) not in self.stopped:
                 return channel
@@ -75,8 +78,13 @@ class Contacts:
 
 
 @pytest.fixture(scope="module")
-def contacts(demo_files: DemoFiles) -> Contacts:
-    return Contacts(demo_files)
+def contacts(demo: Path, demo_files: DemoFiles) -> Contacts:
+    stated = rows(
+        demo,
+        "select customer_id, value from dim_customer_preferences"
+        " where attribute = 'channel' and source = 'stated'",
+    )
+    return Contacts(demo_files, dict(stated))
 
 
 def candidates(warehouse: Path) -> Iterator[tuple[str, str]]:
@@ -96,6 +104,16 @@ def candidates(warehouse: Path) -> Iterator[tuple[str, str]]:
         silent_or_sad = segment in {"negative_experience", "inactive", "at_risk"}
         if tier == "liker" and purchases and not silent_or_sad and (score is None or score > 6):
             yield "likers_to_win_over", customer
+    for (customer,) in rows(
+        warehouse,
+        "select distinct customer_id from fct_cross_sell_opportunities"
+        " where best_from_date <= (select as_of_date + 1 from meta.publication)",
+    ):
+        yield "cross_sell", customer
+    for (customer,) in rows(
+        warehouse, "select customer_id from fct_clarify_questions where status = 'open'"
+    ):
+        yield "ask_a_question", customer
 
 
 def test_members_have_consent_a_channel_and_no_place_on_the_list(
@@ -116,25 +134,47 @@ def test_members_have_consent_a_channel_and_no_place_on_the_list(
         sizes[audience, why_not or ("held out" if held_out else "can be contacted")] += 1
         if not why_not:
             members.add((audience, customer, contacts.channel(customer), held_out))
-    others = "('cross_sell', 'ask_a_question')"
     assert members == set(
         rows(
             demo,
-            "select audience, customer_id, channel, is_holdout from fct_audience_members"
-            f" where audience not in {others}",
+            "select audience, customer_id, channel, is_holdout from fct_audience_members",
         )
     )
     assert sizes == Counter(
         {
             (audience, status): customers
             for audience, status, customers in rows(
-                demo, f"from fct_audience_sizes where audience not in {others} and customers > 0"
+                demo, "from fct_audience_sizes where customers > 0"
             )
         }
     )
     statuses = {status for _, status in sizes}
     assert statuses >= {"bad experience", "no consent", "suppressed", "held out"}
     assert {channel for _, _, channel, _ in members} == {"email", "sms"}
+    assert {audience for audience, *_ in members} == SEGMENTS | {
+        *("cart_abandoned", "lovers", "likers_to_win_over", "cross_sell", "ask_a_question")
+    }
+
+
+def test_what_to_speak_of_is_the_best_due_offer_and_the_open_question(demo: Path) -> None:
+    assert rows(
+        demo,
+        "select customer_id, subject from fct_audience_members"
+        " where audience = 'cross_sell' order by 1",
+    ) == rows(
+        demo,
+        "select customer_id, min_by(category, opportunity_rank)"
+        " from fct_cross_sell_opportunities"
+        " where best_from_date <= (select as_of_date + 1 from meta.publication) and customer_id in"
+        " (select customer_id from fct_audience_members where audience = 'cross_sell')"
+        " group by 1 order by 1",
+    )
+    for subject, text in rows(
+        demo,
+        "select subject, question_text from fct_audience_members join fct_clarify_questions"
+        " using (customer_id) where audience = 'ask_a_question' and status = 'open'",
+    ):
+        assert subject == text
 
 
 def test_the_latest_cart_left_behind_is_named(demo: Path) -> None:

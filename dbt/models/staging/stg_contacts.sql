@@ -133,7 +133,7 @@ select
     latest.language,
     latest.acquisition_channel,
     latest.acquisition_campaign,
-    latest.preferred_channel,
+    {{ without_addresses("latest.preferred_channel") }} as preferred_channel,
     latest.has_marketing_consent,
     latest.has_sms_consent,
     latest.created_at,

@@ -46,6 +46,24 @@ with
 
     ),
 
+    -- The best one of which the time has come by the day after as_of.
+    opportunities as (
+
+        select opportunities.*
+        from {{ ref("int_cross_sell__opportunities") }} as opportunities
+        cross join settings
+        where
+            opportunities.cut_off_date = settings.as_of_date
+            and opportunities.best_from_date <= {{ add_days("settings.as_of_date", 1) }}
+        qualify
+            row_number() over (
+                partition by opportunities.customer_id
+                order by opportunities.opportunity_rank, opportunities.category
+            )
+            = 1
+
+    ),
+
     carts as (
 
         select abandonments.customer_id, abandonments.cart_id
@@ -107,3 +125,27 @@ where
     and standings.is_buyer
     and states.segment not in ('negative_experience', 'inactive', 'at_risk')
     and coalesce(answers.last_promoter_score, 10) > 6
+union all
+select
+    'cross_sell' as audience,
+    customer_id,
+    category as subject,
+    'has not bought it yet; a chance of '
+    || cast(cast(100 * probability as decimal(5, 1)) as string)
+    || ' % to do so within 90 days' as reason,
+    best_from_date as since_date
+from opportunities
+union all
+select
+    'ask_a_question' as audience,
+    customer_id,
+    question || ' ' || attribute as subject,
+    case
+        question
+        when 'purchase_outside_profile'
+        then 'bought ' || observed || ', usually ' || usual
+        else 'said ' || usual || ' and chose ' || observed
+    end as reason,
+    raised_date as since_date
+from {{ ref("int_preferences__questions") }}
+where status = 'open'

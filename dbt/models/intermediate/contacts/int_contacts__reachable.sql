@@ -1,4 +1,5 @@
--- 1. The channel that the customer prefers, where it is open; else e-mail, else a text message.
+-- 1. The channel that the customer prefers, by his latest answer, else by his account, where it is
+-- open; else e-mail, else a text message.
 -- 2. The language is that of the account written to, else of the person, where there is a greeting
 -- in it; else the shop's.
 -- 3. Who is held out is decided by a keyed hash of the customer's id: the same one every day, and
@@ -12,6 +13,14 @@ with
     persons as (select * from {{ ref("int_identity__customers") }}),
 
     channels as (select * from {{ ref("int_contacts__channels") }}),
+
+    stated as (
+
+        select customer_id, value
+        from {{ ref("int_preferences__stated") }}
+        where attribute = 'channel' and next_answered_date is null
+
+    ),
 
     known as (
 
@@ -29,13 +38,18 @@ with
         select channels.*
         from channels
         inner join persons on channels.customer_id = persons.customer_id
+        left join stated on channels.customer_id = stated.customer_id
         where channels.is_open
         qualify
             row_number() over (
                 partition by channels.customer_id
                 order by
                     case
-                        when channels.channel = lower(trim(persons.preferred_channel)) then 1 else 2
+                        when
+                            channels.channel
+                            = lower(trim(coalesce(stated.value, persons.preferred_channel)))
+                        then 1
+                        else 2
                     end,
                     channels.channel
             )

@@ -23,7 +23,7 @@ with
             delivered.language,
             delivered.acquisition_channel,
             delivered.acquisition_campaign,
-            {{ without_addresses("delivered.preferred_channel") }} as preferred_channel,
+            delivered.preferred_channel,
             delivered.has_marketing_consent,
             delivered.created_at,
             row_number() over (

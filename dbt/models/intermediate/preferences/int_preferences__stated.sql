@@ -1,6 +1,6 @@
 -- What customers say of themselves, day by day, and until when it was their latest answer.
 -- 1. The four attributes of the contract alone: what else a shop may note of its customers does not
--- belong into marts. Nor do addresses that an answer holds.
+-- belong into marts.
 -- 2. Of one day's answers the last one counts; what was said without a date is none.
 -- 3. What is only known to be somebody's by its order is not known before the order.
 with
@@ -22,9 +22,7 @@ with
             cast(null as string) as order_id,
             attribute,
             value,
-            coalesce(
-                nullif({{ without_addresses(single_blanks("origin")) }}, ''), 'profile'
-            ) as origin,
+            coalesce(nullif({{ single_blanks("origin") }}, ''), 'profile') as origin,
             answered_at
         from {{ ref("stg_preferences") }}
         union all
@@ -46,7 +44,7 @@ with
         select
             coalesce(accounts.customer_id, emails.customer_id, orders.customer_id) as customer_id,
             lower(trim(delivered.attribute)) as attribute,
-            nullif({{ without_addresses(single_blanks("delivered.value")) }}, '') as value,
+            nullif({{ single_blanks("delivered.value") }}, '') as value,
             delivered.origin,
             case
                 when accounts.customer_id is null and emails.customer_id is null

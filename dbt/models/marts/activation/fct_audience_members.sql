@@ -1,13 +1,28 @@
+-- The question to ask is told in words.
+with
+
+    judged as (select * from {{ ref("int_audiences__judged") }}),
+
+    questions as (
+
+        select customer_id, question_text, 'ask_a_question' as audience
+        from {{ ref("fct_clarify_questions") }}
+        where status = 'open'
+
+    )
+
 select
-    audience,
-    customer_id,
-    channel,
-    language,
-    subject,
-    reason,
-    has_clean_greeting,
-    is_holdout,
-    since_date,
-    contact_from_date
-from {{ ref("int_audiences__judged") }}
-where excluded_because is null
+    judged.audience,
+    judged.customer_id,
+    judged.channel,
+    judged.language,
+    coalesce(questions.question_text, judged.subject) as subject,
+    judged.reason,
+    judged.has_clean_greeting,
+    judged.is_holdout,
+    judged.since_date,
+    judged.contact_from_date
+from judged
+left join
+    questions on judged.audience = questions.audience and judged.customer_id = questions.customer_id
+where judged.excluded_because is null

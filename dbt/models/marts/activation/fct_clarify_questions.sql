@@ -1,165 +1,43 @@
--- 1. One question per customer and calendar month: the first reason to ask, and of one day's a
--- purchase outside the profile.
--- 2. A question is closed by the first of: an answer, what the customer then does, the next
--- question, its age. So nobody has two at a time.
 with
 
-    settings as (select * from {{ ref("int_run__settings") }}),
+    questions as (select * from {{ ref("int_preferences__questions") }}),
 
-    rules as ({{ question_rules() }}),
-
-    texts as (select * from {{ ref("question_texts") }}),
-
-    stated as (select * from {{ ref("int_preferences__stated") }}),
-
-    acts as (select * from {{ ref("int_preferences__acts") }}),
-
-    reasons as (
-
-        select
-            customer_id,
-            'purchase_outside_profile' as question,
-            'interest' as attribute,
-            category as observed,
-            usual_category as usual,
-            category as settled_by,
-            order_id,
-            act_number,
-            1 as position,
-            purchase_date as raised_date
-        from {{ ref("int_preferences__surprises") }}
-        union all
-        select
-            customer_id,
-            'answer_contradicted',
-            attribute,
-            observed_value,
-            stated_value,
-            stated_value,
-            order_id,
-            act_number,
-            case when attribute = 'interest' then 2 else 3 end,
-            raised_date
-        from {{ ref("int_preferences__contradictions") }}
-
-    ),
-
-    raised as (
-
-        select *, {{ month_start("raised_date") }} as raised_month
-        from reasons
-        qualify
-            row_number() over (
-                partition by customer_id, {{ month_start("raised_date") }}
-                order by raised_date, position, act_number
-            )
-            = 1
-
-    ),
-
-    settled as (
-
-        select
-            raised.customer_id,
-            raised.raised_month,
-            stated.answered_date as closed_date,
-            'answered' as closed_because,
-            1 as position
-        from raised
-        inner join
-            stated
-            on raised.customer_id = stated.customer_id
-            and raised.attribute = stated.attribute
-            and raised.raised_date < stated.answered_date
-        union all
-        select
-            raised.customer_id,
-            raised.raised_month,
-            acts.known_date,
-            case
-                when raised.question = 'purchase_outside_profile'
-                then 'bought_again'
-                else 'acted_as_answered'
-            end,
-            2
-        from raised
-        inner join
-            acts
-            on raised.customer_id = acts.customer_id
-            and raised.attribute = acts.attribute
-            and lower(raised.settled_by) = lower(acts.value)
-            and raised.act_number < acts.act_number
-        union all
-        select
-            customer_id,
-            raised_month,
-            lead(raised_date) over (partition by customer_id order by raised_month),
-            'superseded',
-            3
-        from raised
-        union all
-        select
-            raised.customer_id,
-            raised.raised_month,
-            {{ add_days("raised.raised_date", "rules.expires_after_days") }},
-            'expired',
-            4
-        from raised
-        cross join rules
-
-    ),
-
-    closed as (
-
-        select
-            settled.customer_id, settled.raised_month, settled.closed_date, settled.closed_because
-        from settled
-        cross join settings
-        where settled.closed_date <= settings.as_of_date
-        qualify
-            row_number() over (
-                partition by settled.customer_id, settled.raised_month
-                order by settled.closed_date, settled.position
-            )
-            = 1
-
-    )
+    texts as (select * from {{ ref("question_texts") }})
 
 select
-    raised.customer_id || ':' || cast(raised.raised_month as string) as question_id,
-    raised.customer_id,
-    raised.order_id,
-    raised.question,
-    raised.attribute,
-    raised.usual,
-    raised.observed,
+    questions.customer_id || ':' || cast(questions.raised_month as string) as question_id,
+    questions.customer_id,
+    questions.order_id,
+    questions.question,
+    questions.attribute,
+    questions.usual,
+    questions.observed,
     case
-        when raised.question = 'purchase_outside_profile'
+        when questions.question = 'purchase_outside_profile'
         then 'for somebody else, a new interest, a one-off'
-        when raised.attribute = 'interest'
+        when questions.attribute = 'interest'
         then 'a changed interest, purchases for somebody else, nothing found'
         else 'a changed preference, a matter of the moment'
     end as possible_explanations,
     texts.language,
     texts.text as question_text,
-    case when closed.customer_id is null then 'open' else 'closed' end as status,
-    closed.closed_because,
-    raised.attribute = 'interest' as is_possible_gift,
-    raised.raised_month,
-    raised.raised_date,
-    closed.closed_date
-from raised
+    questions.status,
+    questions.closed_because,
+    questions.attribute = 'interest' as is_possible_gift,
+    questions.raised_month,
+    questions.raised_date,
+    questions.closed_date
+from questions
 left join
-    closed on raised.customer_id = closed.customer_id and raised.raised_month = closed.raised_month
-left join
-    {{ ref("int_identity__customers") }} as persons on raised.customer_id = persons.customer_id
+    {{ ref("int_contacts__reachable") }} as reachable
+    on questions.customer_id = reachable.customer_id
 left join
     texts as own
-    on raised.question = own.question
-    and raised.attribute = own.attribute
-    and lower(persons.language) = own.language
+    on questions.question = own.question
+    and questions.attribute = own.attribute
+    and reachable.language = own.language
 inner join
     texts
-    on raised.question = texts.question
-    and raised.attribute = texts.attribute
+    on questions.question = texts.question
+    and questions.attribute = texts.attribute
     and coalesce(own.language, 'en') = texts.language
