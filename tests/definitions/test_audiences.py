@@ -163,7 +163,7 @@ def test_what_to_speak_of_is_the_best_due_offer_and_the_open_question(demo: Path
         " where audience = 'cross_sell' order by 1",
     ) == rows(
         demo,
-        "select customer_id, min_by(category, opportunity_rank)"
+        "select customer_id, min_by(category, rank)"
         " from fct_cross_sell_opportunities"
         " where best_from_date <= (select as_of_date + 1 from meta.publication) and customer_id in"
         " (select customer_id from fct_audience_members where audience = 'cross_sell')"

@@ -306,7 +306,7 @@ def test_opportunities_are_those_of_loops_over_customers(shop: Shop) -> None:
     published = rows(
         shop.warehouse,
         """
-        select customer_id, opportunity_rank, category, from_category, probability, expected_margin,
+        select customer_id, rank, category, from_category, probability, expected_margin,
             from_customers, repurchases, bought, best_from_date, expected_value
         from fct_cross_sell_opportunities
         """,

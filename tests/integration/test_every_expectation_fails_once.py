@@ -398,7 +398,7 @@ FAULTS = {
     ),
     "marts.fct_cross_sell_opportunities.there_is_evidence_for_each": one_row("bought = 4"),
     "marts.fct_cross_sell_opportunities.a_customer_has_at_most_three_from_the_first_on": one_row(
-        "opportunity_rank = 4"
+        "rank = 4"
     ),
     "marts.fct_cross_sell_backtests.ranks_add_up_to_all": one_row(
         "purchases = purchases + 1", "opportunity_rank = 'all'"

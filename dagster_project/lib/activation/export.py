@@ -94,7 +94,7 @@ RECORD = """
         customer_id,
         channel,
         is_holdout,
-        {holdout_share} as holdout_share,
+        (select holdout_share from build.intermediate.int_run__settings) as holdout_share,
         date '{contact_date}' as contact_date,
         timestamp '{now}' as recorded_at
     from chosen"""
@@ -161,20 +161,20 @@ class Exporter:
             raise InputError(f"there is no audience {audience!r}; {', '.join(self.audiences)} are")
         record = record_file(self._settings, audience, self.contact_date)
         is_repeated = record.exists()
-        self._select(audience, is_repeated)
-        if not is_repeated:
-            query = RECORD.format(
-                holdout_share=self._settings.holdout_share,
-                contact_date=self.contact_date,
-                now=datetime.now(UTC).replace(tzinfo=None),
-            )
-            write_record(self._connection, query, record)
         if output is None:
             folder = self._settings.warehouse / "exports" / self.contact_date.isoformat()
             private_folder(folder)
             output = folder / f"{audience}.{format}"
-        self._write(format, output)
-        members, chosen, held_out = self._counts()
+        try:
+            self._select(audience, is_repeated)
+            if not is_repeated:
+                now = datetime.now(UTC).replace(tzinfo=None)
+                query = RECORD.format(contact_date=self.contact_date, now=now)
+                write_record(self._connection, query, record)
+            self._write(format, output)
+            members, chosen, held_out = self._counts()
+        except duckdb.Error as error:
+            raise RegularsError(f"cannot export {audience}: {str(error).splitlines()[0]}") from None
         return Exported(
             audience, output, chosen - held_out, held_out, members - chosen, is_repeated
         )

@@ -1,7 +1,6 @@
--- 1. Categories that are new to the customer and have evidence from a category of the last
--- purchase.
--- Of several categories in it the rate is the mean, for the highest would flatter; the one with
--- evidence and the highest rate is named.
+-- 1. Categories new to the customer, with evidence from a category of the last purchase. Of
+-- several of these the rate is the mean, for the highest would flatter; the one with evidence and
+-- the highest rate is named.
 -- 2. probability: that he buys within 90 days x that such purchases hold the category.
 -- 3. The three of the highest probability x expected margin.
 with

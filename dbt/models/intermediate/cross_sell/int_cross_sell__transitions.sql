@@ -4,12 +4,11 @@
 -- the question that the future will be.
 -- 2. For each category of the last purchase before that day: of those to whom another category was
 -- new, how many bought it in the 90 days. The base rate asks so of all, whatever they came from.
--- 3. Rates of pairs are few of many, and the best of them flatter. X2 = sum of (bought -
--- expected)^2
--- / variance over the pairs that let one purchase or more be expected is their number by chance
--- alone; what it has above that, divided by the sum of (repurchases - 1), is the overdispersion
--- rho (method of moments of the beta-binomial), and each rate moves to the base rate as far as rho
--- asks: (rho x bought + (1 - rho) x base rate) / (rho x repurchases + 1 - rho).
+-- 3. Of many rates the best flatter. Over the pairs of which one purchase or more is expected,
+-- the sum of (bought - expected)^2 / variance is their number by chance alone. What it has above,
+-- divided by the sum of (repurchases - 1), is the overdispersion rho (method of moments of the
+-- beta-binomial), and each rate moves to the base rate as far as rho asks:
+-- (rho x bought + (1 - rho) x base rate) / (rho x repurchases + 1 - rho).
 -- Evidence: 30 customers for the category come from, 5 purchases for the pair.
 with
 

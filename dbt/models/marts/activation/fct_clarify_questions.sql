@@ -26,8 +26,10 @@ select
     questions.attribute = 'interest' as is_possible_gift,
     questions.raised_month,
     questions.raised_date,
-    questions.closed_date
+    questions.closed_date,
+    coalesce(orders.ordered_at, cast(questions.raised_date as timestamp)) as raised_at
 from questions
+left join {{ ref("int_orders__valued") }} as orders on questions.order_id = orders.order_id
 left join
     {{ ref("int_contacts__reachable") }} as reachable
     on questions.customer_id = reachable.customer_id

@@ -2,7 +2,7 @@ select
     opportunities.customer_id,
     opportunities.category,
     opportunities.from_category,
-    opportunities.opportunity_rank,
+    opportunities.opportunity_rank as rank,
     opportunities.probability,
     opportunities.repurchase_rate,
     opportunities.category_rate,
