@@ -268,6 +268,12 @@ def test_who_is_held_out_is_recorded_and_does_not_leave(silent: Settings) -> Non
     )
 
 
+def test_all_customers_may_be_held_out(tmp_path: Path) -> None:
+    settings = shop(tmp_path, [person(number) for number in range(3)], holdout_share=1)
+    done, leaving = exported(settings)
+    assert (done.customers, done.held_out, leaving) == (0, 3, [])
+
+
 def test_an_export_made_again_is_the_same_and_is_recorded_once(silent: Settings) -> None:
     first, leaving = exported(silent)
     before = recorded(silent)
