@@ -58,10 +58,10 @@ def test_assets_are_grouped_by_layer() -> None:
     for key in graph.get_all_asset_keys():
         groups.setdefault(graph.get(key).group_name or "", set()).add(key.path[0])
     assert groups == {
-        "raw": {*load_connectors(), "intake", "run", "quality", "previous"},
+        "raw": {*load_connectors(), "intake", "run", "quality", "previous", "activation"},
         "seeds": {"seeds"},
-        "staging": {"staging"},
-        "intermediate": {"intermediate"},
+        "staging": {"staging", "pii"},
+        "intermediate": {"intermediate", "pii"},
         "ltv": {"ltv"},
         "marts": {"marts"},
         "published": {"published"},

@@ -453,7 +453,7 @@ FAULTS = {
     ),
     "marts.fct_orders.expect_table_row_count_to_be_between": NO_ROWS,
     "marts.fct_orders.no_order_is_a_thousand_orders": one_row(
-        "gross_sales = 1001 * (select median(gross_sales) from {table} where is_valid)", "is_valid"
+        "gross_sales = 1010 * (select median(gross_sales) from {table} where is_valid)", "is_valid"
     ),
     "marts.fct_purchase_gaps.percentiles_rise": one_row("p50_days = p95_days + 1"),
     "marts.fct_rate_definitions.rates_are_shares": one_row("value = 1.01"),

@@ -25,7 +25,13 @@ external_specs = [
         group_name="raw",
         description="Results of the checks of the run, written as each layer is checked.",
         kinds={"parquet"},
-    )
+    ),
+    dg.AssetSpec(
+        ["activation", "contacts"],
+        group_name="raw",
+        description="Who was in an export of an audience, as `regulars export` records it.",
+        kinds={"parquet"},
+    ),
 ]
 
 
