@@ -220,6 +220,10 @@ def check_exports_of_a_shop(folder: Path, seed: int, customers: int) -> None:
         assert not row["last_name"] or is_clean(row["last_name"].removeprefix("'"))
         if record["first_name"] in REAL and row["language"] != "pl":
             assert row in by_name
+    for_machines, _ = exported(settings, format="parquet")
+    assert [row["customer_id"] for row in leaving] == [
+        row["customer_id"] for row in pq.read_table(for_machines.file).to_pylist()
+    ]
 
 
 @pytest.mark.parametrize("seed", [1])

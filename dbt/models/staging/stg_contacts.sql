@@ -1,14 +1,14 @@
 -- 1. Of several versions of an account the latest counts.
 -- 2. A name is words of letters, joined by one hyphen, apostrophe, middle dot or blank: no digits,
 -- no signs, no initials alone, no letter only repeated, none of the seed's placeholders. Marks and
--- invisible joiners belong to the letters of many scripts; raised, joined, half and full width and
--- mathematical letters only dress up others.
+-- invisible joiners belong to the letters of many scripts; letters that are raised, joined, half or
+-- full width, mathematical or mere fillers only stand for others.
 -- 3. An address has one @ and a domain; a number has a country code. What is not so is empty.
 {{ config(schema="pii") }}
 {%- set letters = "\\p{L}[\\p{L}\\p{M}\\x{200C}\\x{200D}]*" %}
 {%- set joints = "([-''’‘ʼʻ·・]|[.]? )" %}
 {%- set fancy = (
-    "[ſ\\x{02B0}-\\x{02B8}\\x{02E0}-\\x{02E4}\\x{1D00}-\\x{1DBF}\\x{2071}-\\x{214F}"
+    "[ſ\\x{0640}\\x{115F}\\x{1160}\\x{3130}-\\x{318F}\\x{02B0}-\\x{02B8}\\x{02E0}-\\x{02E4}\\x{1D00}-\\x{1DBF}\\x{2071}-\\x{214F}"
     ~ "\\x{FB00}-\\x{FDFF}\\x{FE70}-\\x{FFDC}\\x{1D400}-\\x{1D7FF}]"
 ) %}
 {%- set sendable = '[^ \\s\\p{C}@,;:<>()"\\[\\]\\\\]+' %}
@@ -67,30 +67,39 @@ with
 
     ),
 
-    -- What has no capitals is written in a script of which one letter may be a name.
+    -- What has no capitals is written in a script of which one letter, or two alike, may be a name.
+    counted as (
+
+        select
+            *,
+            lower(spaced_name) <> upper(spaced_name) as has_case,
+            length(comparable_name) as letters,
+            length(replace(comparable_name, substr(comparable_name, 1, 1), '')) as other_letters
+        from lettered
+        where regexp_replace(spaced_name, '[\p{Lu}\p{Ll}\p{Lt}\p{Lo}]', '') <> spaced_name
+
+    ),
+
     names as (
 
-        select lettered.name, lettered.spaced_name as clean_name
-        from lettered
-        left join placeholders as whole on lettered.comparable_name = whole.name
+        select counted.name, counted.spaced_name as clean_name
+        from counted
+        left join placeholders as whole on counted.comparable_name = whole.name
         left join
             placeholders as first_words
-            on split_part(lettered.comparable_name, ' ', 1) = first_words.name
+            on split_part(counted.comparable_name, ' ', 1) = first_words.name
         left join
             placeholders as last_words
-            on split_part(lettered.comparable_name, ' ', -1) = last_words.name
+            on split_part(counted.comparable_name, ' ', -1) = last_words.name
         where
             whole.name is null
             and first_words.name is null
             and last_words.name is null
+            and (counted.other_letters > 0 or (not counted.has_case and counted.letters < 3))
             and (
-                lower(lettered.spaced_name) = upper(lettered.spaced_name)
-                or (
-                    replace(lettered.comparable_name, substr(lettered.comparable_name, 1, 1), '')
-                    <> ''
-                    and regexp_replace(lettered.spaced_name, '\p{L}[\p{L}\p{M}]', '')
-                    <> lettered.spaced_name
-                )
+                not counted.has_case
+                or regexp_replace(counted.spaced_name, '\p{L}[\p{L}\p{M}]', '')
+                <> counted.spaced_name
             )
 
     ),
