@@ -11,8 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 from dagster_project.lib.dbt import prepare_manifest
 from dagster_project.lib.demo.shop import write_shop
 from dagster_project.lib.intake.worker import Worker
-from tests.described import KeptWorker
-from tests.shops import REAL_DATA, rebuild, refresh, settings_of
+from tests.shops import REAL_DATA, KeptWorker, rebuild, refresh, settings_of
 
 SHARING = (
     "tests/reference/",

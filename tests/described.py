@@ -102,13 +102,6 @@ class Shop:
         }
 
 
-class KeptWorker(Worker):
-    """One for many runs: a process takes longer to start than most runs of a test last."""
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
 def described_shop(root: Path, patch: pytest.MonkeyPatch, worker: Worker) -> Shop:
     """The intake knows the descriptions above only, and reads with this worker."""
     for name, text in (("shop", SHOP), ("other", OTHER)):

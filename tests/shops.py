@@ -28,7 +28,9 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_decoder
 
 from dagster_project.lib.dbt import PARSED_FILE, as_of_date, prepare_manifest
+from dagster_project.lib.intake import intake
 from dagster_project.lib.intake.intake import run_intake
+from dagster_project.lib.intake.worker import Worker
 from dagster_project.lib.ltv.inputs import TABLES
 from dagster_project.lib.ltv.predict import predict
 from dagster_project.lib.publish.generations import publish
@@ -90,13 +92,36 @@ def settings_of(landing: Path, warehouse: Path, **given: Any) -> Settings:
     return load_settings(landing=landing, warehouse=warehouse, hash_key=KEY, **given)
 
 
-def rebuild_by_dbt(settings: Settings, *, as_of: date | None = None) -> Settings:
-    """Intake, dbt and publication in this process; returns the settings, for `rows`."""
-    run_intake(settings, as_of=as_of, run_id="test")
+class KeptWorker(Worker):
+    """One for many runs: a process takes longer to start than most runs of a test last."""
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+WORKER = KeptWorker()  # ends with this process
+
+
+def take_in(settings: Settings, as_of: date | None) -> None:
+    """The intake, with a worker that it finds running."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intake, "Worker", lambda: WORKER)
+        run_intake(settings, as_of=as_of, run_id="test")
+
+
+def rebuild_by_dbt(
+    settings: Settings, *, as_of: date | None = None, marts: Sequence[str] = ()
+) -> Settings:
+    """Intake, dbt and publication in this process; returns the settings, for `rows`. If marts are
+    given, of these alone, and without predictions."""
+    take_in(settings, as_of)
     keep_previous(settings)
-    dbt(settings, "build", "--exclude", *AFTER_THE_FIT)
-    predict(settings)
-    dbt(settings, "build", "--select", *AFTER_THE_FIT)
+    if marts:
+        dbt(settings, "build", "--select", *(f"+{mart}" for mart in (*marts, "int_intake__files")))
+    else:
+        dbt(settings, "build", "--exclude", *AFTER_THE_FIT)
+        predict(settings)
+        dbt(settings, "build", "--select", *AFTER_THE_FIT)
     publish(settings, run_id="test", as_of=as_of_date(settings))
     return settings
 
@@ -111,7 +136,7 @@ def rebuild(
 ) -> Settings:
     """The same, of an empty build and by the compiled SQL of each model; before them by statements
     that change the seeds. If marts are given, of these alone, and with predictions where asked."""
-    run_intake(settings, as_of=as_of, run_id="test")
+    take_in(settings, as_of)
     keep_previous(settings)
     seeds, models = _compiled()
     settings.build_file.unlink(missing_ok=True)

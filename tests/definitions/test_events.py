@@ -552,6 +552,12 @@ def test_abandonments_are_what_stood_on_each_day(tmp_path: Path) -> None:
 KEPT = ("int_events__cleaned", "int_events__sessionized", "int_events__sessions")
 
 
+OF_EVENTS = (
+    *("fct_sessions", "fct_carts", "fct_funnel_daily", "fct_search_terms", "fct_campaign_variants"),
+    *("fct_discarded_events", "fct_growth_accounting"),
+)
+
+
 def whole(settings: Settings) -> dict[str, list[str]]:
     """Every mart, and the tables that are kept from run to run."""
     with duckdb.connect(str(settings.build_file), read_only=True) as build:
@@ -593,14 +599,14 @@ def test_days_kept_from_run_to_run_equal_one_build_of_everything(
     settings = landed(tmp_path / "kept", {**files, "events_2.csv": wrong})
     (settings.landing / "events_1.csv").unlink()
     past = date(2024, 3, 31)
-    rebuild(settings, as_of=AS_OF)
+    rebuild(settings, as_of=AS_OF, marts=OF_EVENTS)
     landed(tmp_path / "kept", files)
-    rebuild_by_dbt(settings, as_of=past)
-    fresh = rebuild(landed(tmp_path / "fresh", files), as_of=past)
+    rebuild_by_dbt(settings, as_of=past, marts=OF_EVENTS)
+    fresh = rebuild(landed(tmp_path / "fresh", files), as_of=past, marts=OF_EVENTS)
     assert whole(settings) == whole(fresh)
     assert rows(settings, "select max(session_date) from fct_sessions") == [(past,)]
-    rebuild_by_dbt(settings, as_of=AS_OF)
-    assert whole(settings) == whole(complete)
+    rebuild_by_dbt(settings, as_of=AS_OF, marts=OF_EVENTS)
+    assert whole(settings).items() <= whole(complete).items()
 
 
 def test_a_run_computes_the_days_that_changed_and_no_others(

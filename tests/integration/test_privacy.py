@@ -33,6 +33,7 @@ WORDS = {
     "topic": f"{FIRST} {LAST}",
     "question": f"Why, {FIRST}?",
     "user_agent": EMAIL,
+    "preferred_channel": f"write to {EMAIL}",
 }
 
 

@@ -247,6 +247,15 @@ def test_every_order_of_arrival_ends_at_the_same_marts(
     assert contents(settings) == contents(all_at_once)
 
 
+OF_SALES = (
+    "fct_orders",
+    "fct_order_lines",
+    "fct_refunds",
+    "fct_sales_daily",
+    "fct_growth_accounting",
+)
+
+
 def test_publishing_between_arrivals_changes_nothing_in_the_end(
     all_at_once: Settings, tmp_path: Path
 ) -> None:
@@ -257,8 +266,9 @@ def test_publishing_between_arrivals_changes_nothing_in_the_end(
         for name in names:
             write_csv(settings.landing / name, FILES[name])
             run_intake(settings, as_of=AS_OF, run_id="test")
-        rebuild_by_dbt(settings, as_of=AS_OF)
-        assert (contents(settings) == contents(all_at_once)) == (names == (fourth,))
+        rebuild_by_dbt(settings, as_of=AS_OF, marts=OF_SALES)
+        is_whole = contents(settings).items() <= contents(all_at_once).items()
+        assert is_whole == (names == (fourth,))
 
 
 def test_build_and_log_are_for_their_owner_only(demo: Path) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.intake.sql import literal
@@ -145,15 +146,16 @@ def write_ledger(path: Path, rows: Iterable[LedgerRow]) -> None:
 
 def write_table(path: Path, columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
     """Writes a small Parquet that is there as a whole or not at all, readable by its owner only."""
-    declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+    typed = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in columns.items())
+    values = zip(*rows, strict=True) if rows else [()] * len(columns)
+    arrays = [pa.array(column) for column in values]
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     private_folder(path.parent)
     with duckdb.connect() as connection:
-        connection.execute(f"create table written ({declared})")
-        if rows:
-            marks = ", ".join("?" * len(columns))
-            connection.executemany(f"insert into written values ({marks})", rows)
-        connection.execute(f"copy written to {literal(temporary)} (format parquet)")
+        connection.register("written", pa.table(arrays, names=list(columns)))
+        connection.execute(
+            f"copy (select {typed} from written) to {literal(temporary)} (format parquet)"
+        )
     put(temporary, path)
 
 
