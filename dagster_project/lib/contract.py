@@ -62,7 +62,12 @@ def contract() -> list[ContractEntity]:
         columns = tuple(ContractColumn(column, described[column.name]) for column in raw.columns)
         description = " ".join(model["description"].split(". ", 1)[1].split())
         enables = model["config"]["meta"]["enables"]
-        fed_by = frozenset(_raw_tables(manifest, model))
+        bases = [
+            node
+            for node in manifest["nodes"].values()
+            if node["name"].startswith("base_") and node["name"].endswith(f"__{raw.name}")
+        ]
+        fed_by = frozenset(table for base in bases for table in _raw_tables(manifest, base))
         entities.append(ContractEntity(raw.name, description, enables, columns, fed_by))
     return entities
 

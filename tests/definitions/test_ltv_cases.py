@@ -236,22 +236,21 @@ def test_a_run_grades_the_cut_offs_that_changed_and_no_others(
         predicting, "graded", lambda one: (graded.append(one.cut_off), grade(one))[1]
     )
     bought = list(purchases(120, every=40))
-    often = {"ltv_min_repeat_customers": 5, "ltv_min_history_days": 180}
+    often = {"ltv_min_repeat_customers": 5, "ltv_min_history_days": 180, "ltv_backtest_days": 270}
     ends = [
         date(2023, 6, 30),
         date(2023, 7, 31),
         date(2023, 8, 31),
         date(2023, 9, 30),
-        date(2023, 10, 31),
     ]
-    ends += [date(2023, 11, 30), date(2023, 12, 31)]
     built(tmp_path, bought, **often)
     assert graded == ends
     built(tmp_path, bought, **often)
     assert graded == ends
-    late = (bought[0][0], date(2024, 5, 20), 30.0)
+    first, *_ = min(bought, key=lambda purchase: purchase[1])
+    late = (first, date(2024, 5, 20), 30.0)
     warehouse = built(tmp_path, [*bought, late], **often)
-    assert graded == [*ends, date(2023, 11, 30), date(2023, 12, 31)]
+    assert graded == [*ends, date(2023, 8, 31), date(2023, 9, 30)]
     fresh = built(tmp_path / "fresh", [*bought, late], **often)
     for table in ("fct_ltv_backtests", "fct_ltv_models", "fct_customer_ltv"):
         assert sorted(map(str, rows(warehouse, f"from {table}"))) == sorted(

@@ -47,6 +47,13 @@ def test_only_orders_are_required() -> None:
     assert not [name for name, what in enables.items() if name != "orders" and "everything" in what]
 
 
+def test_an_entity_is_fed_by_the_files_of_its_name_and_not_by_those_of_others() -> None:
+    for entity in contract():
+        assert {table for connector, table in entity.fed_by if connector == "files"} == {
+            entity.name
+        }
+
+
 def test_amounts_say_their_unit() -> None:
     money = re.compile(r"amount|price|cost|fee|reward")
     for entity in contract():

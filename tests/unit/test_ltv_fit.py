@@ -187,7 +187,9 @@ def test_another_library_finds_no_likelier_spending_and_expects_the_same(shop: H
 
 
 @pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.name)
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(
+    "seed", [*range(10), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(10, 40))]
+)
 def test_simulated_customers_give_back_the_parameters_they_were_drawn_from(
     process: Process, seed: int
 ) -> None:
