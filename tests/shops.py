@@ -29,6 +29,7 @@ from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_d
 
 from dagster_project.lib.dbt import PARSED_FILE, as_of_date, prepare_manifest
 from dagster_project.lib.intake import intake
+from dagster_project.lib.intake.connectors import load_connectors
 from dagster_project.lib.intake.intake import run_intake
 from dagster_project.lib.intake.worker import Worker
 from dagster_project.lib.ltv.inputs import TABLES
@@ -100,12 +101,14 @@ class KeptWorker(Worker):
 
 
 WORKER = KeptWorker()  # ends with this process
+CONNECTORS = cache(load_connectors)
 
 
 def take_in(settings: Settings, as_of: date | None) -> None:
-    """The intake, with a worker that it finds running."""
+    """The intake, with a worker that it finds running and descriptions that it has read."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(intake, "Worker", lambda: WORKER)
+        patch.setattr(intake, "load_connectors", CONNECTORS)
         run_intake(settings, as_of=as_of, run_id="test")
 
 

@@ -297,7 +297,9 @@ def test_answers_that_nobody_was_invited_to_have_no_response_rate(tmp_path: Path
     write_csv(files / "orders.csv", [order])
     answer = {"survey_type": "promoter_score", "score": 9, "responded_at": "2025-01-06"}
     write_csv(files / "survey_responses.csv", [{"response_id": "r", **answer}])
-    settings = rebuild(settings_of(tmp_path / "landing", tmp_path / "warehouse"))
+    settings = rebuild(
+        settings_of(tmp_path / "landing", tmp_path / "warehouse"), marts=["fct_advocacy_monthly"]
+    )
     figures = "select customers, responses, nps, invited, response_rate from fct_advocacy_monthly"
     assert rows(settings, figures) == [(None, 1, 100, None, None)]
 

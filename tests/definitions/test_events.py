@@ -17,10 +17,18 @@ import pytest
 
 from dagster_project.lib.dbt import check_orders
 from dagster_project.lib.errors import CheckFailed
-from dagster_project.lib.intake.intake import run_intake
 from dagster_project.lib.settings import Settings
 from tests.definitions import event_history as brute
-from tests.shops import contents, dbt, rebuild, rebuild_by_dbt, rows, settings_of, write_csv
+from tests.shops import (
+    contents,
+    dbt,
+    rebuild,
+    rebuild_by_dbt,
+    rows,
+    settings_of,
+    take_in,
+    write_csv,
+)
 
 ZONE = ZoneInfo("Europe/Berlin")
 FIRST, AS_OF = date(2024, 1, 20), date(2024, 5, 20)  # with a change of the clocks
@@ -576,7 +584,7 @@ def copy_of(settings: Settings, folder: Path, **given: Any) -> Settings:
 
 def build_kept(settings: Settings) -> None:
     """Intake, and by dbt the tables that are kept with all that they are made of."""
-    run_intake(settings, as_of=AS_OF, run_id="test")
+    take_in(settings, AS_OF)
     dbt(settings, "build", "--select", *(f"+{table}" for table in KEPT))
 
 

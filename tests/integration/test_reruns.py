@@ -13,10 +13,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from dagster_project.lib.intake.intake import run_intake
 from dagster_project.lib.publish.generations import current_id
 from dagster_project.lib.settings import Settings
-from tests.shops import contents, rebuild, rebuild_by_dbt, rows, settings_of, write_csv
+from tests.shops import contents, rebuild, rebuild_by_dbt, rows, settings_of, take_in, write_csv
 
 AS_OF = date(2025, 6, 30)
 
@@ -69,7 +68,7 @@ def landed(folder: Path, files: Mapping[str, Lines]) -> Settings:
     for name, lines in files.items():
         write_csv(folder / "landing" / name, lines)
     settings = settings_of(folder / "landing", folder / "warehouse", connectors="files")
-    run_intake(settings, as_of=AS_OF, run_id="test")
+    take_in(settings, AS_OF)
     return settings
 
 
@@ -226,7 +225,7 @@ def arrive(all_at_once: Settings, folder: Path, names: Sequence[str]) -> Setting
     settings = settings_of(folder / "landing", folder / "warehouse", connectors="files")
     for name in names:
         write_csv(settings.landing / name, FILES[name])
-        run_intake(settings, as_of=AS_OF, run_id="test")
+        take_in(settings, AS_OF)
     assert raw_rows(settings) == raw_rows(all_at_once), names
     return settings
 
@@ -265,7 +264,7 @@ def test_publishing_between_arrivals_changes_nothing_in_the_end(
     for names in ((first, second, third), (fourth,)):
         for name in names:
             write_csv(settings.landing / name, FILES[name])
-            run_intake(settings, as_of=AS_OF, run_id="test")
+            take_in(settings, AS_OF)
         rebuild_by_dbt(settings, as_of=AS_OF, marts=OF_SALES)
         is_whole = contents(settings).items() <= contents(all_at_once).items()
         assert is_whole == (names == (fourth,))

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import is_dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from dagster_project.lib.activation.contacts import record_file, write_record
 from dagster_project.lib.dbt import read_manifest
 from dagster_project.lib.demo.shop import write_shop
 from dagster_project.lib.engine import Engine
@@ -63,6 +65,20 @@ def build_on_spark(settings: Settings, folder: Path) -> None:
     assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-2000:]
 
 
+def record_contacts(settings: Settings) -> None:
+    """As if every account had been in an export, or held out of it."""
+    accounts = settings.landing / "demo" / "customers.csv"
+    query = f"""
+        select
+            'hero' as audience, customer_number as customer_id, 'email' as channel,
+            customer_number like '%3' as is_holdout, 0.1 as holdout_share,
+            date '2025-06-01' as contact_date, timestamp '2025-06-01 05:00:00' as recorded_at
+        from read_csv('{accounts}', all_varchar = true, ignore_errors = true)
+    """
+    with duckdb.connect() as connection:
+        write_record(connection, query, record_file(settings, "hero", date(2025, 6, 1)))
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The warehouse of a synthetic shop, built by both engines from the same raw files."""
@@ -70,7 +86,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         pytest.skip("Spark needs Java, and none is installed: the engines are not compared")
     folder = tmp_path_factory.mktemp("spark")
     write_shop(folder / "landing", customers=500, seed=5)
-    settings = rebuild(settings_of(folder / "landing", folder / "warehouse"))
+    settings = settings_of(folder / "landing", folder / "warehouse")
+    record_contacts(settings)
+    rebuild(settings)
     build_on_spark(settings, folder)
     return settings
 
