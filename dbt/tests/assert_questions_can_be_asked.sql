@@ -1,6 +1,5 @@
--- Each rule stands once and in its bounds: a usual category is more than half of the purchases,
--- else
--- there may be two. Every question has a text in English, for those whose language has none.
+-- Each rule stands once and in its bounds: a usual category is in more than half of the purchases,
+-- else there may be two. Every question has an English text, for those whose language has none.
 with
 
     rules as (select rule, value, count(*) over () as rules from {{ ref("question_rules") }}),

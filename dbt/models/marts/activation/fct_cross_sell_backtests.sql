@@ -1,8 +1,7 @@
--- Opportunities of past cut-offs beside the rival categories of the same customers, who are
--- compared
--- with themselves: the variance of the difference is that of what each customer adds to it. The
--- second and third of a good order are worse for it than a rival's, so that ranks are compared as
--- the first and all together.
+-- 1. Opportunities of past cut-offs beside the rival categories of the same customers. Each is
+-- compared with himself: the variance of the difference is that of what each adds to it.
+-- 2. The second and third of a good order are worse than a rival's for being in the right place, so
+-- that the first and all together are compared.
 with
 
     outcomes as (
