@@ -91,9 +91,11 @@ def write_candidate(
                 connection.execute(f"create or replace temp table evaluated as from {source}")
                 source = "temp.evaluated"
             target = f"candidate.marts.{_name(name)}"
+            connection.execute("begin")
             connection.execute(f"create table {target} ({', '.join(map(_definition, columns))})")
             connection.execute(f"insert into {target} from {source}")
             _comment(connection, target, columns, descriptions.get(name))
+            connection.execute("commit")
             tables[name] = _measure(connection, source, columns)
         connection.execute("drop table if exists temp.evaluated")
         connection.execute("create schema candidate.meta")
