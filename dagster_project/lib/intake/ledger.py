@@ -1,6 +1,7 @@
 """The ledger, one row per landed file ever seen, and the writing of small tables into raw."""
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
@@ -8,9 +9,20 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.intake.sql import literal
+
+ARROW_TYPES = {
+    "varchar": pa.string(),
+    "boolean": pa.bool_(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+}
 
 LEDGER_COLUMNS = {
     "connector": "varchar",
@@ -146,36 +158,32 @@ def write_ledger(path: Path, rows: Iterable[LedgerRow]) -> None:
 
 def write_table(path: Path, columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
     """Writes a small Parquet that is there as a whole or not at all, readable by its owner only."""
-    typed = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in columns.items())
+    schema = _schema(columns)
     values = zip(*rows, strict=True) if rows else [()] * len(columns)
-    arrays = [pa.array(column) for column in values]
+    arrays = [pa.array(column, field.type) for column, field in zip(values, schema, strict=True)]
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     private_folder(path.parent)
-    with duckdb.connect() as connection:
-        connection.register("written", pa.table(arrays, names=list(columns)))
-        connection.execute(
-            f"copy (select {typed} from written) to {literal(temporary)} (format parquet)"
-        )
+    pq.write_table(pa.table(arrays, schema), temporary)
     put(temporary, path)
 
 
 def write_empty(tables: Mapping[Path, Mapping[str, str]]) -> None:
     """A zero-row Parquet of each table, so that a glob over its folder always finds its columns."""
-    with duckdb.connect() as connection:
-        for folder, columns in tables.items():
-            path = folder / "empty.parquet"
-            declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-            connection.execute(f"create or replace table empty ({declared})")
-            if path.exists():
-                found = connection.execute(
-                    f"describe from read_parquet({literal(path)})"
-                ).fetchall()
-                if found == connection.execute("describe empty").fetchall():
-                    continue
-            private_folder(folder)
-            temporary = folder / f".empty.{os.getpid()}"
-            connection.execute(f"copy empty to {literal(temporary)} (format parquet)")
-            put(temporary, path)
+    for folder, columns in tables.items():
+        path, schema = folder / "empty.parquet", _schema(columns)
+        if not path.exists() or pq.read_schema(path) != schema:
+            write_table(path, columns, [])
+
+
+def _schema(columns: Mapping[str, str]) -> pa.Schema:
+    """The Arrow types of columns whose types are named as in SQL."""
+    return pa.schema([(name, _arrow_type(kind)) for name, kind in columns.items()])
+
+
+def _arrow_type(kind: str) -> pa.DataType:
+    if decimal := re.fullmatch(r"decimal\((\d+),(\d+)\)", kind):
+        return pa.decimal128(int(decimal[1]), int(decimal[2]))
+    return ARROW_TYPES[kind]
 
 
 def put(temporary: Path, path: Path) -> None:
