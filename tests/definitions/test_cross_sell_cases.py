@@ -219,6 +219,16 @@ def test_what_follows_on_a_category_is_found_and_beats_the_bestsellers(
     )
     assert [is_better for rank, is_better, _ in verdicts if rank == "1"] == [True] * 9
     assert not [verdict for _, _, verdict in verdicts if "worse" in verdict]
+    for measure in ("rate", "margin"):
+        (ordered,) = rows(
+            settings,
+            f"""
+            select bool_and({measure}_difference_lower < {measure}_difference
+                and {measure}_difference < {measure}_difference_upper)
+            from fct_cross_sell_backtests
+            """,
+        )
+        assert ordered == (True,)
 
 
 def test_opportunities_of_a_past_cut_off_are_those_of_a_build_as_of_it(

@@ -171,6 +171,9 @@ def test_who_only_answers_counts_as_a_customer_and_not_as_a_buyer(tmp_path: Path
         (2, "price", 2, None, 1, 1, None, 1.0, 1.0, True),
         (3, "price", 3, None, 1, 1, None, 1.0, (2 * 30 + 29) / 3, False),
     ]
+    bounds = "repurchase_rate_in_month_lower, repurchase_rate_in_month_upper"
+    (found,) = rows(settings, f"select distinct {bounds} from fct_attribute_engagement")
+    assert found == pytest.approx((1 / (1 + 1.959964**2), 1))  # Wilson's of one of one
     shop.come("caro", "ads", 60)
     settings = shop.build(tmp_path, as_of=date(2024, 3, 15))
     assert [(row[0], row[3]) for row in rows(settings, query)] == [(2, None), (3, 2)]
@@ -256,6 +259,53 @@ def test_a_channel_counts_when_it_is_known_and_only_where_the_shop_uses_it(tmp_p
     assert texts == [("en", "How would you like to hear from us?", False)]
 
 
+def test_who_has_said_it_is_asked_about_no_purchase_of_it(tmp_path: Path) -> None:
+    shop = Shop()
+    regulars(shop)
+    shop.buy("others", "dress", 5)
+    for name in ("anna", "bela"):
+        shop.buy(name, "men", 20, 80, 140, 200)
+        shop.buy(name, "dress", 390)
+    shop.say("anna", "interest", "Dress", 300)
+    shop.say("bela", "interest", "dress", 300)
+    shop.say("bela", "interest", "men", 310)
+    (asked,) = rows(shop.build(tmp_path), ASKED)
+    assert asked[:2] == ("bela", on(390))
+
+
+def test_a_question_stays_when_a_second_person_logs_in_on_the_cookie(tmp_path: Path) -> None:
+    shop = Shop()
+    for name in ("anna", "bela"):
+        shop.buy(name, "tea", 0)
+    shop.come("others", "email", 1)
+    shop.say("anna", "channel", "email", 10)
+    shop.come("anna", "ads", 371, 372)
+    event = {"event_type": "page_view", "anonymous_id": "cookie"}
+    clicked = {"channel": "ads", "campaign": "ads ad"}
+    shop.add("events", event_id="click", occurred_at=at(373), **event, **clicked)
+    shop.add("events", event_id="anna", occurred_at=at(374), **event, customer_id="anna")
+    shop.add("events", event_id="bela", occurred_at=at(380), **event, customer_id="bela")
+    expected = [("anna", on(374), "answer_contradicted", "email", "ads", None, None)]
+    assert rows(shop.build(tmp_path, as_of=on(379)), ASKED) == expected
+    assert rows(shop.build(tmp_path, as_of=on(380)), ASKED) == expected
+
+
+def test_what_was_done_before_the_answer_does_not_settle_it(tmp_path: Path) -> None:
+    """By a cookie whose owner logs in after the question."""
+    shop = Shop()
+    shop.buy("anna", "tea", 0)
+    shop.say("anna", "channel", "email", 10)
+    shop.come("anna", "ads", 371, 372, 373)
+    event = {"event_type": "page_view", "anonymous_id": "cookie"}
+    clicked = {"channel": "email", "campaign": "email ad"}
+    shop.add("events", event_id="click", occurred_at=at(5), **event, **clicked)
+    shop.add("events", event_id="login", occurred_at=at(380), **event, customer_id="anna")
+    shop.come("others", "email", 1)
+    assert rows(shop.build(tmp_path), ASKED) == [
+        ("anna", on(373), "answer_contradicted", "email", "ads", None, None)
+    ]
+
+
 @pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 2))])
 def test_no_question_comes_or_goes_afterwards(tmp_path: Path, seed: int) -> None:
     """What a run for a past date asks is what later ones say was asked then."""
@@ -274,6 +324,12 @@ def test_no_question_comes_or_goes_afterwards(tmp_path: Path, seed: int) -> None
                 [("interest", "men"), ("interest", "toys"), ("channel", "email")]
             )
             shop.say(str(name), attribute, value, dice.randint(0, 390))
+    for name in range(20):  # cookies on which one after the other logs in
+        event = {"event_type": "page_view", "anonymous_id": f"cookie {name}"}
+        for number, day in enumerate(dice.sample(range(390), 6)):
+            origin = {"channel": dice.choice(["ads", "email"]), "campaign": "any"}
+            known = {"customer_id": str(dice.randint(0, 29))} if number < 2 else origin
+            shop.add("events", event_id=f"{name} {number}", occurred_at=at(day), **event, **known)
     lax = {"profile_purchases": 2, "profile_days": 20, "shop_purchases": 5, "rare_percent": 30}
     lax |= {"contradicting_acts": 2}
     final = rows(shop.build(tmp_path, **lax), ASKED)

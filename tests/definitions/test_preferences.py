@@ -78,6 +78,7 @@ class Reason:
     observed: str
     settled_by: str
     order: str | None
+    answered: date = date.min
 
     @property
     def rank(self) -> tuple[date, int, int]:
@@ -96,9 +97,9 @@ class Shop:
         with duckdb.connect(str(settings.build_file), read_only=True) as build:
             self.touches = build.execute(
                 """
-                select customer_id, channel, touch_date, known_date
+                select customer_id_then, channel, touch_date, known_date
                 from intermediate.int_campaigns__touches
-                where customer_id is not null and channel <> 'unknown'
+                where customer_id_then is not null and channel <> 'unknown'
                 order by known_date, touched_at, touch_id
                 """
             ).fetchall()
@@ -261,10 +262,16 @@ class Shop:
                     found[value] = min(found.get(value, act.done), act.done)
         return found
 
+    def interest_on(self, customer: str, day: date) -> str | None:
+        said = [a.value for a in self.answers.get((customer, "interest"), []) if a.day <= day]
+        return said[-1] if said else None
+
     def surprises(self) -> Iterator[tuple[str, Reason]]:
         for habit in self.habits:
             earlier = self.purchases[habit.customer][: habit.number]
             if any(value in act.orders for act in earlier for value in habit.act.orders):
+                continue
+            if self.interest_on(habit.customer, habit.act.done) in habit.act.orders:
                 continue
             shares = []
             for value in habit.act.orders:
@@ -319,7 +326,7 @@ class Shop:
                 position = 2 if attribute == "interest" else 3
                 orders = [order for order in last.orders.values() if order]
                 first = min(orders, default=None)
-                yield customer, Reason(last.known, position, number, *told, first)
+                yield customer, Reason(last.known, position, number, *told, first, answer.day)
 
     def questions(self) -> dict[tuple[str, date], tuple[Any, ...]]:
         reasons: dict[tuple[str, date], list[Reason]] = defaultdict(list)
@@ -353,7 +360,8 @@ class Shop:
         ends += [
             (act.known, 2, because)
             for number, act in enumerate(self.acts[key])
-            if number > reason.number and reason.settled_by in act.orders
+            if number > reason.number and act.done > reason.answered
+            if reason.settled_by in act.orders
         ]
         ends += [
             (other.raised, 3, "superseded")

@@ -3,6 +3,8 @@
 -- shown, for a test on the page brought nobody there.
 -- 2. What names a channel but no campaign touches "<channel> (all)", where money was spent on the
 -- campaign all of it.
+-- 3. customer_id_then is whose it was known to be on known_date; a second person who logs in on the
+-- cookie later does not change that.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
@@ -28,6 +30,16 @@ with
             events.source_name || ':' || events.event_id as touch_id,
             events.event_type as touch_type,
             coalesce(accounts.customer_id, emails.customer_id, visitors.customer_id) as customer_id,
+            coalesce(
+                accounts.customer_id,
+                emails.customer_id,
+                case
+                    when
+                        coalesce(visitors.shared_on, date '9999-12-31')
+                        > greatest(events.event_date, visitors.linked_on)
+                    then visitors.first_customer_id
+                end
+            ) as customer_id_then,
             events.channel,
             events.campaign,
             events.event_date as touch_date,
@@ -61,6 +73,10 @@ with
             sessions.session_id as touch_id,
             'session' as touch_type,
             identified.customer_id,
+            case
+                when coalesce(identified.known_until, date '9999-12-31') >= identified.known_from
+                then identified.customer_id_then
+            end as customer_id_then,
             sessions.channel,
             sessions.campaign,
             sessions.event_date as touch_date,
@@ -88,6 +104,7 @@ select
     touches.touch_id,
     touches.touch_type,
     touches.customer_id,
+    touches.customer_id_then,
     coalesce(touches.campaign, channels.channel || ' (all)') as campaign,
     coalesce(touches.channel, 'unknown') as channel,
     touches.touch_date,

@@ -2,7 +2,8 @@
 -- channel one by which a campaign reached them. Nobody can be seen to have a motive or a persona.
 -- 1. A purchase occasion holds each of its categories once; one of which no category is known is no
 -- act.
--- 2. What is only known to be somebody's by its cookie is not known before the first login on it.
+-- 2. What is only known to be somebody's by its cookie is not known before the first login on it,
+-- and stays his when a second person logs in on it later.
 with
 
     bought as (
@@ -28,17 +29,17 @@ with
     reached as (
 
         select
-            customer_id,
+            customer_id_then as customer_id,
             'channel' as attribute,
             row_number() over (
-                partition by customer_id order by known_date, touched_at, touch_id
+                partition by customer_id_then order by known_date, touched_at, touch_id
             ) as act_number,
             channel as value,
             cast(null as string) as order_id,
             touch_date as done_date,
             known_date
         from {{ ref("int_campaigns__touches") }}
-        where customer_id is not null and channel <> 'unknown'
+        where customer_id_then is not null and channel <> 'unknown'
 
     ),
 

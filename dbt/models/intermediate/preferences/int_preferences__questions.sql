@@ -24,6 +24,7 @@ with
             order_id,
             act_number,
             1 as position,
+            cast(null as date) as answered_date,
             purchase_date as raised_date
         from {{ ref("int_preferences__surprises") }}
         union all
@@ -37,6 +38,7 @@ with
             order_id,
             act_number,
             case when attribute = 'interest' then 2 else 3 end,
+            answered_date,
             raised_date
         from {{ ref("int_preferences__contradictions") }}
 
@@ -87,6 +89,7 @@ with
             and raised.attribute = acts.attribute
             and lower(raised.settled_by) = lower(acts.value)
             and raised.act_number < acts.act_number
+            and coalesce(raised.answered_date, date '0001-01-01') < acts.done_date
         union all
         select
             customer_id,
@@ -124,6 +127,7 @@ with
     )
 
 select
+    raised.customer_id || ':' || cast(raised.raised_month as string) as question_id,
     raised.customer_id,
     raised.order_id,
     raised.question,

@@ -1,5 +1,6 @@
 -- Purchases far outside a customer's profile.
--- 1. The customer has a usual category, and never bought any of this purchase before.
+-- 1. The customer has a usual category, never bought any of this purchase before, and has not said
+-- that it is what interests him.
 -- 2. Each of its categories is rare in the purchases of customers with the same usual category at
 -- the time: in those before the month, so that no question comes or goes as shares move, and since
 -- the month in which the shop first sold the category, for what is new to the shop is new to all.
@@ -10,6 +11,18 @@ with
     habits as (select * from {{ ref("int_preferences__habits") }}),
 
     acts as (select * from {{ ref("int_preferences__acts") }} where attribute = 'interest'),
+
+    interests as (
+
+        select
+            customer_id,
+            lower(value) as value,
+            answered_date,
+            coalesce(next_answered_date, date '9999-12-31') as until_date
+        from {{ ref("int_preferences__stated") }}
+        where attribute = 'interest'
+
+    ),
 
     first_sold as (
 
@@ -27,10 +40,17 @@ with
             acts.value as category,
             acts.order_id,
             max(acts.times_so_far) over purchase as most_times_so_far,
+            count(*) filter (where lower(acts.value) = interests.value) over purchase
+            as stated_categories,
             count(*) over purchase as categories
         from habits
         inner join
             acts on habits.customer_id = acts.customer_id and habits.act_number = acts.act_number
+        left join
+            interests
+            on habits.customer_id = interests.customer_id
+            and habits.purchase_date >= interests.answered_date
+            and habits.purchase_date < interests.until_date
         window purchase as (partition by habits.customer_id, habits.act_number)
 
     ),
@@ -51,7 +71,11 @@ with
 
     ),
 
-    new_to_the_customer as (select * from bought where most_times_so_far = 1),
+    new_to_the_customer as (
+
+        select * from bought where most_times_so_far = 1 and stated_categories = 0
+
+    ),
 
     asked_for as (
 

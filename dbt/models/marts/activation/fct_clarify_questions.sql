@@ -5,7 +5,7 @@ with
     texts as (select * from {{ ref("question_texts") }})
 
 select
-    questions.customer_id || ':' || cast(questions.raised_month as string) as question_id,
+    questions.question_id,
     questions.customer_id,
     questions.order_id,
     questions.question,
