@@ -24,6 +24,7 @@ from dagster_project.lib.progress import LOGGER, say
 from dagster_project.lib.settings import Settings, load_settings, parse_date
 
 if TYPE_CHECKING:
+    from dagster_project.lib.activation.export import Exported
     from dagster_project.lib.intake.doctor import EntityFindings, FileFinding
 
 app = typer.Typer(
@@ -53,6 +54,9 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
     parquet = "parquet"
+
+
+OLD_AFTER_DAYS = 7  # a shop that runs every day exports what is a day old
 
 
 class ExportFormat(StrEnum):
@@ -194,24 +198,38 @@ def export(
         day = parse_date("--on", on or "")
         if output and len(audiences or []) != 1:
             raise InputError("--output is for one audience; name it")
+        if output and output.suffix in (".csv", ".parquet") and output.suffix[1:] != format.value:
+            raise InputError(f"--output ends in {output.suffix}; say --format {output.suffix[1:]}")
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column("audience")
-        for heading in ("to write to", "held out", "contacted lately"):
+        for heading in ("to write to", "held out", "left out"):
             table.add_column(heading, justify="right")
         table.add_column("")
         with warehouse_lock(settings, "export"), Exporter(settings, day) as exporter:
-            for audience in audiences or exporter.audiences:
+            for audience in dict.fromkeys(audiences or exporter.audiences):
                 done = exporter.export(audience, format.value, output)
-                counts = (done.customers, done.held_out, done.contacted_lately)
-                again = "as exported before" if done.is_repeated else ""
-                table.add_row(audience, *(f"{count:,}" for count in counts), again)
+                counts = (done.customers, done.held_out, done.left_out)
+                table.add_row(audience, *(f"{count:,}" for count in counts), _why_left_out(done))
         out.print(
             f"To write to on {exporter.contact_date:%d %B %Y},"
             f" by what was known on {exporter.as_of:%d %B %Y}\n"
         )
         out.print(table, soft_wrap=False)
+        if (age := (exporter.contact_date - exporter.as_of).days) > OLD_AFTER_DAYS:
+            out.print(
+                f"\n[yellow]warning:[/yellow] {age} days lie between: who has bought since, or does"
+                " not want to be written to any more, is not known"
+            )
         where = output or done.file.parent
         out.print(f"\nin {_shown(where)}: personal data, readable by its owner only")
+
+
+def _why_left_out(done: "Exported") -> str:
+    if not done.left_out:
+        return "as exported before" if done.is_repeated else ""
+    if done.is_repeated:
+        return "as exported before, less who may not be written to any more"
+    return "contacted lately"
 
 
 @app.command(epilog="Example: [bold]regulars rollback --warehouse shop[/bold]")

@@ -5,6 +5,7 @@ the working folder, `regulars.toml` in the landing folder, the default. A wareho
 shop; its folders are named here and nowhere else.
 """
 
+import csv
 import os
 import secrets
 from datetime import date
@@ -61,7 +62,7 @@ class Settings(BaseSettings):
     ltv_min_repeat_customers: int = Field(100, ge=1, description="fewer, and nothing is predicted")
     refunds_known_after_days: int = Field(90, ge=0, description="age of orders that make the share")
     discount_rate_per_year: float = Field(0.0, ge=0, lt=1, description="on predicted value")
-    language: str = Field("en", pattern="^[a-z]{2}$", description="of who has none we know")
+    language: str = Field("en", description="of greetings, where the customer's has none")
     max_contacts: int = Field(1, ge=1, description="of one customer within contact_days")
     contact_days: int = Field(7, ge=1, description="in which max_contacts count")
     holdout_share: float = Field(0.1, ge=0, le=1, description="of customers, never contacted")
@@ -79,6 +80,17 @@ class Settings(BaseSettings):
         if name not in available_timezones():
             raise ValueError(f"{name!r} is not a time zone; write it like Europe/Berlin")
         return name
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, language: str) -> str:
+        with (PROJECT_ROOT / "seeds" / "greetings.csv").open(encoding="utf-8") as file:
+            known = [row["language"] for row in csv.DictReader(file)]
+        if language not in known:
+            raise ValueError(
+                f"{language!r} has no greeting in seeds/greetings.csv; there are {', '.join(known)}"
+            )
+        return language
 
     @property
     def connector_names(self) -> tuple[str, ...]:

@@ -21,12 +21,16 @@
 #}
 {% macro impersonal(text, contacts) -%}
     {%- set words -%}
-        ' ' || lower(translate({{ text }}, '.,;:!?()"/', '          ')) || ' '
+        ' ' || lower({{ replace_all(text, "[^\\p{L}\\p{M}]+", " ") }}) || ' '
     {%- endset -%}
     case
         when
-            {{ words }} like '% ' || lower({{ contacts }}.first_name) || ' %'
-            or {{ words }} like '% ' || lower({{ contacts }}.last_name) || ' %'
+            {%- for name in ["first_name", "last_name"] %}
+                {% if not loop.first %} or{% endif %} {{ words }}
+                like '% '
+                || lower({{ replace_all(contacts ~ "." ~ name, "[^\\p{L}\\p{M}]+", " ") }})
+                || ' %'
+            {%- endfor %}
         then '(name)'
         else {{ without_addresses(text) }}
     end

@@ -17,7 +17,7 @@ NAMES = (
     *("می‌خواهم", "नमस्ते", "สมชาย", "李雷", "明", "丽丽", "김", "ロミ", "a\u0301n"),
 )
 NO_NAMES = (
-    *("", "  ", "\t", "J", "J.", "J. R.", "Aa", "aaa", "XXXX", "A" * 41),
+    *("", "  ", "\t", "J", "J.", "J. R.", "Aa", "aaa", "XXXX", "Ab" * 20 + "c"),
     *("%%NAME%%", "{{first_name}}", "{{ customer.first_name }}", "[FNAME]", "*|FNAME|*", "$name"),
     *("<b>Anna</b>", "&lt;Anna&gt;", "=cmd", "+Anna", "-Anna", "@Anna", "Anna-", "Anna--Maria"),
     *(
@@ -26,6 +26,8 @@ NO_NAMES = (
         "Test",
         "Test User",
         "Test-Anna",
+        "Anna Test",
+        "Jane Doe",
         "testkunde",
         "Тест",
         "测试",
@@ -48,6 +50,11 @@ NO_NAMES = (
         "無名",
         "ﾃｽﾄ",
         "te\u200cst",
+        "te\u200dst",
+        "김\u115f",
+        "김\u1160",
+        "Annaʰ",
+        "Annaˠ",
         "Anna\u202eanna",
         "Ann\u00adabel",
         "Anna 😀",
@@ -71,13 +78,23 @@ NO_ADDRESSES = (
         "a b@example.com",
         "a@exa mple.com",
     ),
-    *("a..b@example.com", ".a@example.com", "a.@example.com", "a@.com", "a@example.c", "a@1.2.3.4"),
+    *(
+        "a..b@example.com",
+        ".a@example.com",
+        "a.@example.com",
+        "a@.com",
+        "a@.b.com",
+        "a@example.c",
+        "a@1.2.3.4",
+    ),
     *("a@example.com,b@example.com", "<a@example.com>", "a@example.com\x07", "%%EMAIL%%"),
-    *(f"{'a' * 250}@example.com", "Anna <a@example.com>", "a\u200b@example.com"),
+    *(f"{'a' * 243}@example.com", "Anna <a@example.com>", "a\u200b@example.com"),
 )
 NUMBERS = {
     "+49 170 1234567": "+491701234567",
     "0049 (0)170 / 123-45-67": "+491701234567",
+    "+49 170 1234567890": "+491701234567890",
+    "+12345678": "+12345678",
     "+1 (212) 555.0100": "+12125550100",
 }
 NO_NUMBERS = (
@@ -85,7 +102,8 @@ NO_NUMBERS = (
     "+0170123456",
     "+49",
     "49 170 1234567",
-    "+49 170 12345678901234",
+    "+49 170 12345678901",
+    "+1234567",
     "+49 x",
 )
 
@@ -112,9 +130,11 @@ def accounts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, .
     return {account: tuple(values) for account, *values in found}
 
 
-def shop(folder: Path, customers: list[dict[str, str | None]]) -> Settings:
+def shop(
+    folder: Path, customers: list[dict[str, str | None]], file: str = "customers.csv"
+) -> Settings:
     files = folder / "landing" / "files"
-    write_csv(files / "customers.csv", customers)
+    write_csv(files / file, customers)
     bought = {"customer_id": customers[0]["customer_id"], "ordered_at": "2025-01-01"}
     write_csv(files / "orders.csv", [{"order_id": "1", **bought, "merchandise_amount": "5"}])
     settings = settings_of(folder / "landing", folder / "warehouse", connectors="files")
@@ -146,6 +166,23 @@ def test_only_addresses_and_numbers_that_something_can_be_sent_to_are_kept(
         assert kept == (address.strip() if address in ADDRESSES else None), address
     for number, phone in enumerate((*NUMBERS, *NO_NUMBERS)):
         assert accounts[f"phone {number}"][2] == NUMBERS.get(phone), phone
+
+
+def test_the_latest_version_of_an_account_counts(tmp_path: Path) -> None:
+    """By when it changed, where that is known; else by file and row."""
+    versions = (
+        *(("by time", "Later", "2025-02-01"), ("by time", "Earlier", "2025-01-01")),
+        *(("by time", "Undated", None), ("by row", "Upper", None), ("by row", "Lower", None)),
+    )
+    columns = ("customer_id", "first_name", "updated_at")
+    rows = [dict(zip(columns, version, strict=True)) for version in versions]
+    rows.append({"customer_id": "by file", "first_name": "Second", "updated_at": None})
+    first = [{"customer_id": "by file", "first_name": "First", "updated_at": None}]
+    write_csv(tmp_path / "landing" / "files" / "customers-1.csv", first)
+    settings = shop(tmp_path, list(rows), "customers-2.csv")
+    with duckdb.connect(str(settings.build_file), read_only=True) as build:
+        kept = build.execute("select customer_id, first_name from pii.stg_contacts").fetchall()
+    assert set(kept) == {("by time", "Later"), ("by row", "Lower"), ("by file", "Second")}
 
 
 def test_a_seeded_placeholder_is_one_word_of_letters_or_several() -> None:

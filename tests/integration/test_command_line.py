@@ -131,6 +131,7 @@ def test_files_without_a_folder_that_says_whose_they_are(tmp_path: Path) -> None
     ("name", "value", "says"),
     [
         ("TIME_ZONE", "Berlin", "setting time_zone: Value error, 'Berlin' is not a time zone"),
+        ("LANGUAGE", "xx", "setting language: Value error, 'xx' has no greeting in seeds"),
         ("REPORTING_CURRENCY", "euro", "setting reporting_currency"),
         ("KEEP_GENERATIONS", "0", "setting keep_generations"),
         ("MERGE_SAME_DAY_ORDERS", "perhaps", "setting merge_same_day_orders"),

@@ -23,7 +23,7 @@ from dagster_project.lib.activation.export import Exported, Exporter, Format
 from dagster_project.lib.errors import InputError, RegularsError
 from dagster_project.lib.settings import PROJECT_ROOT, Settings
 from tests.definitions.test_audiences import is_held_out
-from tests.shops import rebuild, regulars, rows, settings_of, write_csv
+from tests.shops import rebuild, regulars, rows, settings_of, take_in, write_csv
 
 AS_OF = date(2025, 12, 31)
 Record = dict[str, object]
@@ -286,7 +286,7 @@ def test_an_export_made_again_is_the_same_and_is_recorded_once(silent: Settings)
     again, leaving_again = exported(silent)
     assert leaving_again == leaving and recorded(silent) == before
     assert (first.is_repeated, again.is_repeated) == (False, True)
-    assert again.contacted_lately == 0
+    assert again.left_out == 0
 
 
 @pytest.mark.parametrize(
@@ -296,30 +296,70 @@ def test_a_second_contact_within_a_week_is_not_made(silent: Settings, on: str, m
     exported(silent)
     done, leaving = exported(silent, on)
     assert bool(leaving) == may
-    assert done.contacted_lately == (0 if may else 20)
+    assert done.left_out == (0 if may else 18) and done.held_out == 2
 
 
 def test_the_cap_counts_contacts_of_other_audiences(silent: Settings) -> None:
-    twice = silent.model_copy(update={"max_contacts": 2})
-    exported(twice)
+    with duckdb.connect(str(silent.build_file)) as build:
+        build.execute("update intermediate.int_run__settings set max_contacts = 2")
+    exported(silent)
     with duckdb.connect() as connection:
-        file = records(twice) / "2026-01-06-lovers.parquet"
+        file = records(silent) / "2026-01-06-lovers.parquet"
         connection.execute(
             f"copy (select * replace ('lovers' as audience) from"
-            f" read_parquet('{records(twice)}/2026*.parquet') where customer_id <> 'c3')"
+            f" read_parquet('{records(silent)}/2026*.parquet') where customer_id <> 'c3')"
             f" to '{file}' (format parquet)"
         )
-    done, leaving = exported(twice, "2026-01-07")
+    done, leaving = exported(silent, "2026-01-07")
     assert [row["customer_id"] for row in leaving] == ["c3"]
-    assert done.contacted_lately == 19
+    assert (done.left_out, done.held_out) == (17, 2)
+
+
+def test_the_cap_is_that_of_the_build_wherever_its_settings_stand(tmp_path: Path) -> None:
+    """An export is not told the landing folder, in which regulars.toml may be."""
+    settings = shop(tmp_path, [person(1)], contact_days=30, holdout_share=0)
+    elsewhere = settings_of(tmp_path / "nowhere", settings.warehouse)
+    assert exported(elsewhere)[0].customers == 1
+    assert exported(elsewhere, "2026-01-20")[0].left_out == 1
+
+
+def test_who_refuses_after_the_date_of_the_version_is_not_written_to(tmp_path: Path) -> None:
+    later = {"created_at": "2026-01-02"}
+    settings = shop(
+        tmp_path,
+        [
+            *(person(1, email="a@example.com"), person(2, email="b@example.com"), person(3)),
+            person(4, email="A@example.com", has_marketing_consent="no", **later),
+            person(5, email="b@example.com", **later),
+        ],
+        [{"customer_id": "c5"}],
+        holdout_share=0,
+    )
+    assert [row["customer_id"] for row in exported(settings)[1]] == ["c3"]
+
+
+def test_an_address_is_listed_in_whichever_column_it_stands(tmp_path: Path) -> None:
+    listed: list[Record] = [{"customer_id": " X@example.com"}]
+    customers = [person(1, email="x@example.com"), person(2)]
+    settings = shop(tmp_path, customers, listed, holdout_share=0)
+    assert [row["customer_id"] for row in exported(settings)[1]] == ["c2"]
+
+
+def test_a_language_is_told_from_others_that_begin_alike(tmp_path: Path) -> None:
+    """Estonian, Filipino and Slovak in three letters; words are no codes."""
+    languages = ("est", "fil", "slk", "Estonian", "es-MX", " NB_no")
+    customers = [person(number, language=code) for number, code in enumerate(languages)]
+    settings = shop(tmp_path, customers, holdout_share=0)
+    assert [row["language"] for row in exported(settings)[1]] == ["en"] * 4 + ["es", "nb"]
 
 
 def test_who_withdraws_is_not_in_an_export_made_again(silent: Settings) -> None:
     _, leaving = exported(silent)
     with duckdb.connect(str(silent.build_file)) as build:
         build.execute("delete from pii.int_contacts__greeted where customer_id = 'c3'")
-    _, leaving_again = exported(silent)
+    again, leaving_again = exported(silent)
     assert leaving_again == [row for row in leaving if row["customer_id"] != "c3"]
+    assert again.left_out == 1
 
 
 def test_what_was_held_out_stays_so_when_an_export_is_made_again(silent: Settings) -> None:
@@ -337,7 +377,7 @@ def test_a_killed_export_is_on_record_and_can_be_made_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Exporter, "_write", killed)
+        patch.setattr(export, "put", killed)
         with pytest.raises(KeyboardInterrupt):
             exported(silent)
     assert len(recorded(silent)) == 20
@@ -374,6 +414,19 @@ def test_formulas_stay_as_they_are_in_parquet(tmp_path: Path) -> None:
     assert kept["since_date"].isoformat() == row["since_date"]
 
 
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("Tops;=1+1", "Tops;'=1+1"),
+        ("a\t@sum", "a\t'@sum"),
+        ("a\n-1", "a\n'-1"),
+        ("a, =1; -2", "a, =1; -2"),  # no cell begins with a blank and is a formula
+    ],
+)
+def test_a_text_that_another_separator_parts_has_no_formula_in_it(text: str, cell: str) -> None:
+    assert export.neutralised(text) == cell
+
+
 # What is refused
 
 
@@ -390,11 +443,64 @@ def test_a_list_that_cannot_be_read_stops_every_export(tmp_path: Path) -> None:
         exported(settings)
 
 
+def test_what_was_loaded_and_not_built_stops_every_export(tmp_path: Path) -> None:
+    settings = shop(tmp_path, [person(1)], holdout_share=0)
+    write_csv(settings.landing / "files" / "suppressions.csv", [{"customer_id": "c1"}])
+    take_in(settings, AS_OF)
+    with pytest.raises(RegularsError, match=r"ended before it knew .* run `regulars run` first"):
+        exported(settings)
+
+
+def test_a_row_that_names_nobody_stops_every_export(tmp_path: Path) -> None:
+    settings = shop(tmp_path, [person(1)], [{"customer_id": None, "channel": "email"}])
+    with pytest.raises(InputError, match="a row names no account, address or number"):
+        exported(settings)
+
+
+def test_a_list_without_a_column_that_is_known_is_held_and_stops_every_export(
+    tmp_path: Path,
+) -> None:
+    settings = shop(tmp_path, [person(1)], [{"id": "c1", "email": "c1@example.com"}])
+    with pytest.raises(InputError, match=r"suppressions\.csv names none of the columns of supp"):
+        exported(settings)
+
+
+def test_a_number_on_the_list_stops_whoever_has_it(tmp_path: Path) -> None:
+    numbers = ("+49 (0)170 1234567", "+49 170 7654321", "+44 7700 900123", "+447700900123")
+    customers = [
+        person(number, phone=phone, has_marketing_consent=None, has_sms_consent="yes")
+        for number, phone in enumerate(numbers)
+    ]
+    listed = [{"customer_phone": "0170-1234567", "channel": "sms"}]
+    settings = shop(tmp_path, customers, listed, holdout_share=0)
+    assert [row["customer_id"] for row in exported(settings)[1]] == ["c1"]  # two share the last
+
+
 def test_a_day_that_the_version_knows_and_an_unknown_audience_are_refused(silent: Settings) -> None:
     with pytest.raises(InputError, match="speaks of 2025-12-31: nobody can be written to on"):
         exported(silent, "2025-12-31")
     with pytest.raises(InputError, match="no audience 'everybody'; negative_experience, cart_"):
         exported(silent, audience="everybody")
+
+
+@pytest.mark.parametrize("place", ["nowhere/x.csv", "folder", "."])
+def test_what_cannot_be_written_leaves_no_record(silent: Settings, place: str) -> None:
+    (silent.warehouse / "folder").mkdir()
+    before = recorded(silent)
+    with Exporter(silent, date(2026, 1, 5)) as exporter:
+        with pytest.raises(InputError, match="cannot write"):
+            exporter.export("inactive", output=silent.warehouse / place)
+        (silent.warehouse / "exports").write_text("no folder")
+        with pytest.raises(InputError, match="cannot write"):
+            exporter.export("inactive")
+    assert recorded(silent) == before == []
+
+
+def test_a_link_stays_one_and_leads_to_the_export(silent: Settings, tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
+    with Exporter(silent, date(2026, 1, 5)) as exporter:
+        exporter.export("inactive", output=tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink() and (tmp_path / "real.csv").stat().st_size > 100
 
 
 def test_without_a_version_or_a_whole_build_nothing_leaves(
@@ -416,6 +522,7 @@ def test_the_command_line_exports_every_audience_in_turn(silent: Settings) -> No
     lines = result.stdout.splitlines()
     assert lines[0] == "To write to on 05 January 2026, by what was known on 31 December 2025"
     assert any(line.split() == ["inactive", "18", "2", "0"] for line in lines)
+    assert "days lie between" not in result.stdout
     assert lines[-1] == "in exports/2026-01-05: personal data, readable by its owner only"
     assert len(os.listdir(silent.warehouse / "exports" / "2026-01-05")) == 10
 
@@ -425,6 +532,7 @@ def test_the_command_line_exports_every_audience_in_turn(silent: Settings) -> No
     [
         (("--output", "x.csv"), "--output is for one audience"),
         (("--on", "tomorrow"), "--on 'tomorrow' is not a date"),
+        (("hero", "--output", "x.parquet"), "--output ends in .parquet; say --format parquet"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(
@@ -433,6 +541,13 @@ def test_options_that_make_no_sense_are_refused(
     refused = CliRunner().invoke(app, ["export", "--warehouse", str(silent.warehouse), *given])
     assert refused.exit_code == 2
     assert said in refused.stderr
+
+
+def test_what_is_old_is_said(silent: Settings) -> None:
+    given = ("--warehouse", str(silent.warehouse), "--on", "2026-02-01")
+    done = CliRunner().invoke(app, ["export", "inactive", "inactive", *given])
+    assert done.exit_code == 0 and "32 days lie between" in done.stdout
+    assert sum("inactive" in line for line in done.stdout.splitlines()) == 1
 
 
 def test_no_export_leaves_a_trace_of_persons_in_the_marts(silent: Settings) -> None:

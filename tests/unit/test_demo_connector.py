@@ -34,7 +34,7 @@ def output(connector: str, entity: str) -> list[tuple[str, str]]:
     columns = []
     for column in tables(connector)[source[1]]["columns"]:
         columns.append(f'"{column["name"]}" {column["data_type"]}')
-        if column.get("config", {}).get("meta", {}).get("personal") == "email":
+        if column.get("config", {}).get("meta", {}).get("personal") in ("email", "phone"):
             columns.append(f'"{column["name"]}_hash" varchar')
     with duckdb.connect() as con:
         con.execute(f"create table raw ({', '.join(columns)}, _file varchar, _row bigint)")

@@ -670,7 +670,7 @@ def test_everything_in_raw_is_readable_by_its_owner_only(shop: Shop) -> None:
 
 def test_the_doctor_says_what_a_run_would_do_and_touches_nothing(shop: Shop) -> None:
     shop.land("orders.csv", "order_id,amount,extra\nA,1\nB,x,\nC,y,\nD,1,\n")
-    shop.land("orders-bad.csv", "id\nA\n")
+    shop.land("orders-bad.csv", "id,amount\nA,1\n")
     shop.land("orders-copy.csv", "order_id,amount,extra\nA,1\nB,x,\nC,y,\nD,1,\n")
     shop.land("what.bin", "x")
     found = {(item.connector, item.entity): item for item in doctor.examine(shop.settings)}

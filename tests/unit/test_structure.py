@@ -101,7 +101,14 @@ def test_only_these_columns_of_a_grain_may_be_empty() -> None:
         "int_repeat__life_tables": {"cohort_month"},
         "int_repeat__rates": {"cohort_month"},
         "int_restatements__listed": {"customer_id"},
-        "stg_suppressions": {"customer_id", "customer_email_hash", "channel"},  # one is enough
+        "stg_suppressions": {
+            *(
+                "customer_id",
+                "customer_email_hash",
+                "customer_phone_hash",
+                "channel",
+            )  # one is enough
+        },
     }
 
 
@@ -217,7 +224,10 @@ def test_personal_data_is_read_only_where_it_is_left_out_or_masked() -> None:
         for name, model in models("staging", "intermediate", "marts").items()
         if personal & set(model["depends_on"]["nodes"])
     }
-    assert readers == {"stg_customers", "stg_preferences", "stg_survey_responses"}  # masked
+    assert readers == {  # masked
+        *("stg_customers", "stg_preferences", "stg_survey_responses"),
+        "stg_refunds",
+    }
     (contacts,) = (model for name, model in models("pii").items() if name == "stg_contacts")
     kept = set(models("staging")["stg_customers"]["columns"])
     assert set(contacts["columns"]) - kept == {
@@ -379,7 +389,9 @@ def test_a_base_model_gives_the_columns_of_the_contract_in_its_order(name: str) 
 @pytest.mark.parametrize("entity", ENTITIES)
 def test_the_contract_has_the_columns_that_its_files_bring(entity: str) -> None:
     (table,) = [table for table in CONNECTORS["files"].entities if table.name == entity]
-    private = {column.name for column in table.columns if column.personal in ("email", "text")}
+    private = {
+        column.name for column in table.columns if column.personal in ("email", "phone", "text")
+    }
     brought = set(table.raw_columns) - private - {"_file", "_row", "_loaded_at"}
     columns = models("staging")[f"stg_{entity}"]["columns"]
     assert brought | {"source_name"} == set(columns) - TOLD_OF_PERSONAL.get(entity, set())
@@ -391,7 +403,7 @@ def test_the_contract_has_the_columns_that_its_files_bring(entity: str) -> None:
 def test_a_key_of_the_contract_is_the_grain_of_its_staging_model() -> None:
     for table in CONNECTORS["files"].entities:
         keys = [
-            f"{column.name}_hash" if column.personal == "email" else column.name
+            column.hash_name if column.is_hashed else column.name
             for column in table.columns
             if column.key
         ]

@@ -8,6 +8,8 @@ more.
 
 import csv
 import os
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -25,11 +27,13 @@ from dagster_project.lib.settings import Settings
 
 Format = Literal["csv", "parquet"]
 
-# What a spreadsheet takes for the beginning of a formula, also in full width.
-FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+# Where a spreadsheet sees a formula begin, also in full width, and in the middle of a text that it
+# parts at semicolons or tabs.
+SIGNS = "=+@\uff1d\uff0b\uff0d\uff20-"
+FORMULA = re.compile(rf"^(?=[\t\r\n{SIGNS}])|(?<=[;\t\r\n])(?=[{SIGNS}])")
 COLUMNS = (
     *("customer_id", "channel", "address", "language", "greeting", "first_name", "last_name"),
-    *("audience", "subject", "reason", "since_date"),
+    *("audience", "subject_id", "subject", "reason", "since_date"),
 )
 BATCH = 10_000
 
@@ -44,6 +48,7 @@ MEMBERS = """
         greeted.first_name,
         greeted.last_name,
         members.audience,
+        members.subject_id,
         members.subject,
         members.reason,
         members.since_date,
@@ -88,6 +93,26 @@ CHOSEN_AGAIN = """
         group by customer_id
     ) as earlier using (customer_id)"""
 
+COUNTS = """
+    select
+        count(*) filter (not chosen.is_holdout),
+        count(*) filter (members.is_holdout),
+        count(*) filter (chosen.customer_id is null and not members.is_holdout)
+    from members
+    left join chosen using (customer_id)"""
+
+COUNTS_AGAIN = """
+    select
+        count(*) filter (not is_holdout) as customers,
+        count(*) filter (is_holdout),
+        (
+            select count(distinct customer_id)
+            from nearby
+            where audience = $audience and contact_date = $contact_date and not is_holdout
+        )
+        - customers
+    from chosen"""
+
 RECORD = """
     select
         audience,
@@ -102,13 +127,17 @@ RECORD = """
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written; `is_repeated` where the audience had been exported for that day before."""
+    """What was written; `is_repeated` where the audience had been exported for that day before.
+
+    Not written were members that are held out, and those contacted lately or, of an export made
+    again, whom it held but who may not be written to any more.
+    """
 
     audience: str
     file: Path
     customers: int
     held_out: int
-    contacted_lately: int
+    left_out: int
     is_repeated: bool
 
 
@@ -122,12 +151,19 @@ class Exporter:
 
     def __init__(self, settings: Settings, contact_date: date | None = None) -> None:
         self._settings = settings
-        _check_suppressions(settings)
         self._connection = _connect(settings)
-        ((self.as_of, time_zone),) = self._connection.execute(
-            "select (select as_of_date from published.meta.publication),"
-            " (select time_zone from build.intermediate.int_run__settings)"
-        ).fetchall()
+        try:
+            self._check_suppressions()
+        except InputError:
+            self._connection.close()
+            raise
+        ((self.as_of, time_zone, self._max_contacts, self._contact_days),) = (
+            self._connection.execute(
+                "select publication.as_of_date, settings.time_zone, settings.max_contacts,"
+                " settings.contact_days"
+                " from published.meta.publication, build.intermediate.int_run__settings as settings"
+            ).fetchall()
+        )
         self.contact_date = contact_date or datetime.now(ZoneInfo(time_zone)).date()
         if self.contact_date <= self.as_of:
             self._connection.close()
@@ -155,29 +191,36 @@ class Exporter:
 
         csv: for people and spreadsheets, in UTF-8 with a byte order mark; a text that a spreadsheet
         would take for a formula has an apostrophe before it. parquet: as it is. Raises InputError
-        where there is no such audience, or the file cannot be written.
+        where there is no such audience, or the file cannot be written; then nothing is recorded.
         """
         if audience not in self.audiences:
             raise InputError(f"there is no audience {audience!r}; {', '.join(self.audiences)} are")
         record = record_file(self._settings, audience, self.contact_date)
         is_repeated = record.exists()
-        if output is None:
-            folder = self._settings.warehouse / "exports" / self.contact_date.isoformat()
-            private_folder(folder)
-            output = folder / f"{audience}.{format}"
+        folder = self._settings.warehouse / "exports" / self.contact_date.isoformat()
+        file = output or folder / f"{audience}.{format}"
+        target = file.resolve()
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
         try:
+            if output is None:
+                private_folder(folder)
+            if target.exists() and not target.is_file():
+                raise InputError(f"cannot write {file}: it is no file")
             self._select(audience, is_repeated)
+            self._write(format, temporary)
             if not is_repeated:
                 now = datetime.now(UTC).replace(tzinfo=None)
                 query = RECORD.format(contact_date=self.contact_date, now=now)
                 write_record(self._connection, query, record)
-            self._write(format, output)
-            members, chosen, held_out = self._counts()
+            put(temporary, target)
+            return Exported(audience, file, *self._counts(audience, is_repeated), is_repeated)
         except duckdb.Error as error:
             raise RegularsError(f"cannot export {audience}: {str(error).splitlines()[0]}") from None
-        return Exported(
-            audience, output, chosen - held_out, held_out, members - chosen, is_repeated
-        )
+        except OSError as error:
+            raise InputError(f"cannot write {file}: {error.strerror or error}") from None
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     def _select(self, audience: str, is_repeated: bool) -> None:
         day = {"contact_date": self.contact_date}
@@ -186,31 +229,24 @@ class Exporter:
             NEARBY,
             {
                 "records": str(records(self._settings) / "*.parquet"),
-                "contact_days": self._settings.contact_days,
+                "contact_days": self._contact_days,
                 **day,
             },
         )
         if is_repeated:
             self._connection.execute(CHOSEN_AGAIN, {"audience": audience, **day})
         else:
-            self._connection.execute(CHOSEN, {"max_contacts": self._settings.max_contacts})
+            self._connection.execute(CHOSEN, {"max_contacts": self._max_contacts})
 
-    def _write(self, format: Format, output: Path) -> None:
+    def _write(self, format: Format, file: Path) -> None:
         query = f"select {', '.join(COLUMNS)} from chosen where not is_holdout order by customer_id"
-        temporary = output.with_name(f".{output.name}.{os.getpid()}")
-        try:
-            temporary.touch(mode=0o600)
-            if format == "parquet":
-                self._connection.execute(
-                    f"copy ({query}) to {literal(temporary)} (format parquet, compression zstd)"
-                )
-            else:
-                self._write_csv(query, temporary)
-            put(temporary, output)
-        except OSError as error:
-            raise InputError(f"cannot write {output}: {error.strerror or error}") from None
-        finally:
-            temporary.unlink(missing_ok=True)
+        file.touch(mode=0o600)
+        if format == "csv":
+            self._write_csv(query, file)
+        else:
+            self._connection.execute(
+                f"copy ({query}) to {literal(file)} (format parquet, compression zstd)"
+            )
 
     def _write_csv(self, query: str, file: Path) -> None:
         rows = self._connection.execute(query)
@@ -220,33 +256,43 @@ class Exporter:
             while batch := rows.fetchmany(BATCH):
                 writer.writerows([neutralised(value) for value in row] for row in batch)
 
-    def _counts(self) -> tuple[int, int, int]:
-        ((members, chosen, held_out),) = self._connection.execute(
-            "select (select count(*) from members), count(*), count(*) filter (is_holdout)"
-            " from chosen"
+    def _counts(self, audience: str, is_repeated: bool) -> tuple[int, int, int]:
+        if is_repeated:
+            day = {"audience": audience, "contact_date": self.contact_date}
+            (counts,) = self._connection.execute(COUNTS_AGAIN, day).fetchall()
+        else:
+            (counts,) = self._connection.execute(COUNTS).fetchall()
+        return counts
+
+    def _check_suppressions(self) -> None:
+        """Whom a file names that could not be read nobody knows; they must not be contacted."""
+        (suppressions,) = (entity for entity in contract() if entity.name == "suppressions")
+        problems = [
+            row.reason or f"{row.file}: rows were rejected"
+            for row in read_ledger(self._settings.raw_dir / "intake" / "files" / "files.parquet")
+            if (row.connector, row.entity) in suppressions.fed_by
+            and (row.status == "held" or row.rejected)
+        ]
+        ((names_nobody,),) = self._connection.execute(
+            "select count(*) > 0 from build.staging.stg_suppressions where customer_id is null"
+            " and customer_email_hash is null and customer_phone_hash is null"
         ).fetchall()
-        return members, chosen, held_out
+        if names_nobody:
+            problems.append(
+                "a row names no account, address or number; `regulars doctor` says what was not"
+                " read"
+            )
+        if problems:
+            raise InputError(
+                f"it is not known who is not to be contacted, so nobody is exported:"
+                f" {'; '.join(problems)}. Mend each file, or deliver one of its name if it is gone,"
+                " and run `regulars run`"
+            )
 
 
 def neutralised(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula."""
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
-    return value
-
-
-def _check_suppressions(settings: Settings) -> None:
-    """Whom a file names that could not be read nobody knows, and they must not be contacted."""
-    (suppressions,) = (entity for entity in contract() if entity.name == "suppressions")
-    for row in read_ledger(settings.raw_dir / "intake" / "files" / "files.parquet"):
-        if (row.connector, row.entity) in suppressions.fed_by and (
-            row.status == "held" or row.rejected
-        ):
-            what = row.reason or f"{row.file}: {row.rejected} records were rejected"
-            raise InputError(
-                f"it is not known who is not to be contacted, so nobody is exported: {what}; mend"
-                " the file and run `regulars run`"
-            )
+    """A cell in which no spreadsheet finds a formula."""
+    return FORMULA.sub("'", value) if isinstance(value, str) else value
 
 
 def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
@@ -264,12 +310,26 @@ def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
             "published.marts.fct_audience_members",
             "build.pii.int_contacts__greeted",
             "build.seeds.audiences",
+            "build.staging.stg_suppressions",
+            f"read_parquet({literal(records(settings) / '*.parquet')})",
         ):
             connection.execute(f"from {table} limit 0")
+        loaded = settings.raw_dir / "run" / "settings" / "settings.parquet"
+        ((is_left_behind,),) = connection.execute(
+            "select coalesce(bool_or(run_started_at <> started_at), false)"
+            " from build.pii.int_contacts__greeted, read_parquet(?)",
+            [str(loaded)],
+        ).fetchall()
     except duckdb.Error as error:
         connection.close()
         raise RegularsError(
             f"{settings.warehouse} holds no whole build ({str(error).splitlines()[0]}); run"
             " `regulars run` first"
         ) from None
+    if is_left_behind:
+        connection.close()
+        raise RegularsError(
+            f"{settings.warehouse}: the last run ended before it knew who may be written to by what"
+            " it had loaded, so nobody is exported; run `regulars run` first"
+        )
     return connection

@@ -9,9 +9,11 @@ create macro day_date(day) as date '{first_day}' + cast(day as integer);
 create macro account(person) as format('C{{:09d}}', person + 1);
 create macro second_account(person) as format('C9{{:08d}}', person + 1);
 create macro email(person, host) as format('customer{{}}@example.{{}}', person + 1, host);
+create macro number_of(person) as person - case when person % 180 = 93 then 90 else 0 end;
 create macro mobile(person) as case
-    when person % 9 = 3 then format('+44 7700 900{{:03d}}', person % 1000)
-    when person % 9 = 6 then format('07700 900{{:03d}}', person % 1000) end;
+    when person % 9 = 3 then regexp_replace(
+        format('+999 {{:09d}}', number_of(person)), '(\\d{{3}})(\\d{{3}})$', ' \\1 \\2')
+    when person % 9 = 6 then format('0{{:09d}}', number_of(person)) end;
 create macro no_name(person) as
     ['Customer', '{{{{first_name}}}}', '%%NAME%%', 'test', null][person % 5 + 1];
 create macro currency(is_gbp) as case when is_gbp then 'GBP' else 'EUR' end;
@@ -101,8 +103,9 @@ EXPORTS = {
         order by customer_number""",
     "do_not_contact.csv": """
         select
-            case when person % 3 = 0 then account(person) end as account,
+            case when person % 9 in (0, 6) then account(person) end as account,
             case when person % 3 <> 0 then upper(email(person, host)) end as email,
+            case when person % 9 = 3 then format('00999{:09d}', number_of(person)) end as mobile,
             case person % 5 when 1 then 'email' when 2 then 'sms' else 'any' end as way,
             case person % 5 when 1 then 'bounced' else 'asked us' end as because
         from people where kind <> 1 and person % 37 = 5 order by person""",

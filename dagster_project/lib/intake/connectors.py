@@ -62,6 +62,15 @@ class Column:
         return (self.date_format,) if isinstance(self.date_format, str) else self.date_format
 
     @property
+    def is_hashed(self) -> bool:
+        """Whether a keyed hash stands beside it, by which facts are joined."""
+        return self.personal in ("email", "phone")
+
+    @property
+    def hash_name(self) -> str:
+        return f"{self.name}_hash"
+
+    @property
     def spellings(self) -> set[str]:
         return {folded(spelling) for spelling in (self.name, *self.aliases)}
 
@@ -94,7 +103,7 @@ class Entity:
     @cached_property
     def raw_columns(self) -> dict[str, str]:
         """Name and type of every column of the raw Parquet, in order."""
-        hashed = [f"{column.name}_hash" for column in self.columns if column.personal == "email"]
+        hashed = [column.hash_name for column in self.columns if column.is_hashed]
         return {
             **{column.name: column.data_type for column in self.columns},
             **dict.fromkeys(hashed, "varchar"),

@@ -294,7 +294,7 @@ class _Run:
                 f"as {name(column.name)}"
                 for column in entity.columns
             ]
-            hashes = [hash_of(column) for column in entity.columns if column.personal == "email"]
+            hashes = [hash_of(column) for column in entity.columns if column.is_hashed]
             source = f"read_parquet({literal(rows)})"
             shaped = f"select {', '.join(columns)}, _row, _loaded_at from {source}"
             listed = [*(raw_value(column) for column in entity.columns), *hashes]

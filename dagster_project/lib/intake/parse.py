@@ -145,6 +145,10 @@ def match_columns(entity: Entity, found: Sequence[str], nested: Container[int] =
     """
     if len(found) > COLUMN_LIMIT:
         raise Held(f"has more than {COLUMN_LIMIT} columns, far more than any table of a shop")
+    known = {spelling for column in entity.columns for spelling in column.spellings}
+    known |= {folded(root_of(path)) for column in entity.columns for path in column.paths}
+    if known.isdisjoint(map(folded, found)):  # they may be data, which is not to be repeated
+        raise Held(f"names none of the columns of {entity.name}; its first line must")
     listed = ", ".join(repr(spelling.strip()[:80]) for spelling in found[:100])
     by_name: dict[str, list[int]] = {}
     positions: dict[str, tuple[Place, ...]] = {}
@@ -486,7 +490,7 @@ def _raw_columns(job: Job) -> str:
     return ", ".join(
         [
             *(raw_value(column) for column in job.entity.columns),
-            *(hash_of(column) for column in job.entity.columns if column.personal == "email"),
+            *(hash_of(column) for column in job.entity.columns if column.is_hashed),
             f"{literal(job.file)} as _file",
             "_row",
             f"{literal(stamp)}::timestamp as _loaded_at",

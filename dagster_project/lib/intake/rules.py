@@ -184,15 +184,25 @@ def raw_value(column: Column) -> str:
 
 
 def hash_of(column: Column) -> str:
-    """The keyed hash of an e-mail, as the column that stands for it."""
-    return f"{email_hash(name(column.name))} as {name(column.name + '_hash')}"
+    """The keyed hash of an e-mail or a number, as the column that stands for it."""
+    hashed = phone_hash if column.personal == "phone" else email_hash
+    return f"{hashed(name(column.name))} as {name(column.hash_name)}"
 
 
 def email_hash(email: str) -> str:
     """The keyed hash of an e-mail given in SQL; the key is the engine's variable `hash_key`."""
     text = f"lower(trim({email}, {BLANKS}))"
-    hashed = f"sha256(getvariable('hash_key') || '|' || {text})[:32]"
-    return f"case when {text} <> '' then {hashed} end"
+    return f"case when {text} <> '' then {_keyed_hash(text)} end"
+
+
+def phone_hash(phone: str) -> str:
+    """The keyed hash of a number's last eight digits, in which it is the same however written."""
+    digits = f"regexp_replace({phone}, '[^0-9]', '', 'g')"
+    return f"case when length({digits}) >= 8 then {_keyed_hash(f'{digits}[-8:]')} end"
+
+
+def _keyed_hash(text: str) -> str:
+    return f"sha256(getvariable('hash_key') || '|' || {text})[:32]"
 
 
 def _printable(text: str) -> str:

@@ -120,6 +120,7 @@ select
     latest.source_name,
     {{ source_key("customer_id", "customer") }} as customer_id,
     latest.email_hash,
+    latest.phone_hash,
     case
         when
             length(latest.address) <= 254

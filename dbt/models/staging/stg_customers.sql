@@ -2,6 +2,7 @@ select
     source_name,
     customer_id,
     email_hash,
+    phone_hash,
     country_code,
     language,
     acquisition_channel,

@@ -13,20 +13,43 @@ with
             )
             = 1
 
+    ),
+
+    keyed as (
+
+        select
+            latest.source_name,
+            latest.refund_id,
+            {{ source_key("order_id", "order") }} as order_id,
+            latest.line_number,
+            {{ source_key("customer_id", "customer") }} as customer_id,
+            {{ source_key("product_id", "product") }} as product_id,
+            latest.line_type,
+            latest.currency,
+            latest.reason,
+            latest.amount,
+            latest.refunded_at,
+            latest.updated_at
+        from latest
+        cross join {{ ref("stg_sources") }} as sources
+
     )
 
 select
-    latest.source_name,
-    latest.refund_id,
-    {{ source_key("order_id", "order") }} as order_id,
-    latest.line_number,
-    {{ source_key("customer_id", "customer") }} as customer_id,
-    {{ source_key("product_id", "product") }} as product_id,
-    coalesce(latest.line_type, 'merchandise') as line_type,
-    latest.currency,
-    {{ without_addresses("latest.reason") }} as reason,
-    latest.amount,
-    latest.refunded_at,
-    latest.updated_at
-from latest
-cross join {{ ref("stg_sources") }} as sources
+    keyed.source_name,
+    keyed.refund_id,
+    keyed.order_id,
+    keyed.line_number,
+    keyed.customer_id,
+    keyed.product_id,
+    coalesce(keyed.line_type, 'merchandise') as line_type,
+    keyed.currency,
+    {{ impersonal("keyed.reason", "contacts") }} as reason,
+    keyed.amount,
+    keyed.refunded_at,
+    keyed.updated_at
+from keyed
+left join {{ ref("stg_orders") }} as orders on keyed.order_id = orders.order_id
+left join
+    {{ ref("stg_contacts") }} as contacts
+    on coalesce(keyed.customer_id, orders.customer_id) = contacts.customer_id

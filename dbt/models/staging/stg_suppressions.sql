@@ -2,6 +2,12 @@
 -- may come from another source than the account.
 with delivered as ({{ union_connectors("suppressions") }})
 
-select source_name, customer_id, customer_email_hash, channel, min(reason) as reason
+select
+    source_name,
+    customer_id,
+    customer_email_hash,
+    customer_phone_hash,
+    channel,
+    min(reason) as reason
 from delivered
-group by source_name, customer_id, customer_email_hash, channel
+group by source_name, customer_id, customer_email_hash, customer_phone_hash, channel

@@ -1,6 +1,7 @@
 -- Who is in an audience before it is asked whether he may be written to.
--- 1. By segment, which a customer has one of; the reason is why it began.
--- 2. Carts are those left behind that are still there, whatever the segment; the latest is named.
+-- 1. By segment, which a customer has one of; the reason is why it began, and when.
+-- 2. Carts are those left behind that still stand with something in them, whatever the segment, if
+-- nothing was bought since; the latest is named.
 -- 3. To win over: likers who buy, have not fallen silent, and whose last answer was not that they
 -- would not recommend the shop.
 with
@@ -26,10 +27,16 @@ with
         where
             spans.starts_on <= settings.as_of_date
             and coalesce(spans.ends_on, settings.as_of_date) >= settings.as_of_date
+
+    ),
+
+    latest_spans as (
+
+        select *
+        from spans
         qualify
             row_number() over (
-                partition by spans.customer_id, spans.span_type
-                order by spans.starts_on desc, spans.start_reason
+                partition by customer_id, span_type order by starts_on desc, start_reason
             )
             = 1
 
@@ -64,14 +71,32 @@ with
 
     ),
 
+    bought as (
+
+        select customer_id, max(ordered_by_at) as last_ordered_at
+        from {{ ref("int_orders__valued") }}
+        where is_valid
+        group by customer_id
+
+    ),
+
     carts as (
 
-        select abandonments.customer_id, abandonments.cart_id
+        select abandonments.customer_id, abandonments.cart_id, spans.start_reason, spans.starts_on
         from {{ ref("int_carts__abandonments") }} as abandonments
         cross join settings
+        inner join
+            spans
+            on abandonments.customer_id = spans.customer_id
+            and abandonments.abandoned_on = spans.starts_on
+        inner join
+            {{ ref("int_carts__episodes") }} as episodes on abandonments.cart_id = episodes.cart_id
+        left join bought on abandonments.customer_id = bought.customer_id
         where
-            abandonments.abandoned_on <= settings.as_of_date
+            spans.span_type = 'cart_abandoner'
             and coalesce(abandonments.resumed_on > settings.as_of_date, true)
+            and coalesce(episodes.cart_value > 0, true)
+            and coalesce(bought.last_ordered_at < abandonments.paused_at, true)
         qualify
             row_number() over (
                 partition by abandonments.customer_id
@@ -84,28 +109,28 @@ with
 select
     states.segment as audience,
     states.customer_id,
-    cast(null as string) as subject,
-    spans.start_reason as reason,
+    cast(null as string) as subject_id,
+    'on ' || cast(spans.starts_on as string) || ': ' || spans.start_reason as reason,
     spans.starts_on as since_date
 from states
-inner join spans on states.customer_id = spans.customer_id and states.segment = spans.span_type
+inner join
+    latest_spans as spans
+    on states.customer_id = spans.customer_id
+    and states.segment = spans.span_type
 where states.segment in ('hero', 'at_risk', 'inactive', 'won_back', 'negative_experience')
 union all
 select
     'cart_abandoned' as audience,
-    states.customer_id,
-    carts.cart_id as subject,
-    spans.start_reason as reason,
-    spans.starts_on as since_date
-from states
-inner join spans on states.customer_id = spans.customer_id and spans.span_type = 'cart_abandoner'
-left join carts on states.customer_id = carts.customer_id
-where states.is_cart_abandoner
+    customer_id,
+    cart_id as subject_id,
+    start_reason as reason,
+    starts_on as since_date
+from carts
 union all
 select
     'lovers' as audience,
     customer_id,
-    cast(null as string) as subject,
+    cast(null as string) as subject_id,
     'speaks for the shop: score ' || cast(score as string) as reason,
     month as since_date
 from standings
@@ -114,7 +139,7 @@ union all
 select
     'likers_to_win_over' as audience,
     standings.customer_id,
-    cast(null as string) as subject,
+    cast(null as string) as subject_id,
     'buys and has a good word: score ' || cast(standings.score as string) as reason,
     standings.month as since_date
 from standings
@@ -129,7 +154,7 @@ union all
 select
     'cross_sell' as audience,
     customer_id,
-    category as subject,
+    category as subject_id,
     'has not bought it yet; a chance of '
     || cast(cast(100 * probability as decimal(5, 1)) as string)
     || ' % to do so within 90 days' as reason,
@@ -139,7 +164,7 @@ union all
 select
     'ask_a_question' as audience,
     customer_id,
-    question || ' ' || attribute as subject,
+    question_id as subject_id,
     case
         question
         when 'purchase_outside_profile'

@@ -47,7 +47,7 @@ select
     candidates.customer_id,
     reachable.channel,
     reachable.language,
-    candidates.subject,
+    candidates.subject_id,
     candidates.reason,
     case
         when audiences.is_promotion and unhappy.customer_id is not null

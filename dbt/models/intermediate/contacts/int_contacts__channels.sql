@@ -1,51 +1,86 @@
 -- 1. A channel is permitted where an account of the person says so and none says the opposite.
 -- 2. What is written to is the oldest account that permits it and has an address that mail can be
--- sent to and that stands for one person, or a number with a country code.
+-- sent to and that stands for one person, or a number with a country code that no other person has.
 -- 3. The list of those not to be contacted stops the person, the address and the channel that it
 -- names; one that is not known here, or none, stands for all. An id without a source stands for the
--- accounts of all sources.
+-- accounts of all sources, an id that is an address for whoever has it, as a number does.
 with
 
     settings as (select * from {{ ref("int_run__settings") }}),
 
     emails as (select * from {{ ref("int_identity__emails") }}),
 
+    delivered as (
+
+        select
+            customers.*,
+            coalesce(
+                {{ shop_date("customers.created_at", "settings.time_zone") }}
+                <= settings.as_of_date,
+                true
+            ) as is_made
+        from {{ ref("stg_customers") }} as customers
+        cross join settings
+
+    ),
+
+    -- Accounts made after as_of are of the person of their address: what they refuse is refused,
+    -- what they permit is not known yet.
     accounts as (
 
         select
-            accounts.customer_id,
-            accounts.account_id,
+            case
+                when delivered.is_made and accounts.customer_id is not null
+                then accounts.customer_id
+                else emails.customer_id
+            end as customer_id,
+            delivered.customer_id as account_id,
             accounts.known_since,
-            customers.source_name,
-            customers.email_hash,
-            customers.language,
-            customers.has_clean_name,
-            customers.has_marketing_consent,
-            customers.has_sms_consent,
-            customers.has_email_address and emails.customer_id is not null as has_address,
-            customers.has_phone_number
-        from {{ ref("int_identity__accounts") }} as accounts
-        cross join settings
-        inner join
-            {{ ref("stg_customers") }} as customers on accounts.account_id = customers.customer_id
-        left join emails on customers.email_hash = emails.email_hash
+            delivered.source_name,
+            delivered.email_hash,
+            delivered.phone_hash,
+            delivered.language,
+            delivered.has_clean_name,
+            delivered.has_marketing_consent,
+            delivered.has_sms_consent,
+            delivered.has_email_address and emails.customer_id is not null as has_address,
+            delivered.has_phone_number,
+            delivered.is_made and accounts.customer_id is not null as is_known
+        from delivered
+        left join
+            {{ ref("int_identity__accounts") }} as accounts
+            on delivered.customer_id = accounts.account_id
+        left join emails on delivered.email_hash = emails.email_hash
         where
-            accounts.customer_id is not null
-            and (
-                customers.created_at is null
-                or {{ shop_date("customers.created_at", "settings.time_zone") }}
-                <= settings.as_of_date
-            )
+            emails.customer_id is not null
+            or (delivered.is_made and accounts.customer_id is not null)
+
+    ),
+
+    shared_numbers as (
+
+        select phone_hash from accounts group by phone_hash having count(distinct customer_id) > 1
 
     ),
 
     ways as (
 
-        select *, 'email' as channel, has_marketing_consent as has_consent, has_address as is_usable
+        select
+            accounts.*,
+            'email' as channel,
+            case
+                when is_known or not has_marketing_consent then has_marketing_consent
+            end as has_consent,
+            has_address as is_usable
         from accounts
         union all
-        select *, 'sms' as channel, has_sms_consent as has_consent, has_phone_number as is_usable
+        select
+            accounts.*,
+            'sms' as channel,
+            case when is_known or not has_sms_consent then has_sms_consent end as has_consent,
+            has_phone_number and shared_numbers.phone_hash is null as is_usable
         from accounts
+        left join shared_numbers on accounts.phone_hash = shared_numbers.phone_hash
 
     ),
 
@@ -56,50 +91,49 @@ with
         union
         select customer_id, replace(account_id, source_name || ':', '') as listed_id
         from accounts
+        union
+        select customer_id, source_name || ':' || account_id as listed_id
+        from accounts
+        union
+        select customer_id, phone_hash as listed_id
+        from accounts
+        union
+        select customer_id, email_hash as listed_id
+        from emails
 
     ),
 
+    -- An id that is an address has the same hash as the address.
     listed as (
 
-        select
-            suppressions.customer_email_hash,
-            ids.customer_id,
-            lower(trim(suppressions.channel)) as channel
-        from {{ ref("stg_suppressions") }} as suppressions
-        left join ids on suppressions.customer_id = ids.listed_id
-        union all
-        select
-            suppressions.customer_email_hash,
-            emails.customer_id,
-            lower(trim(suppressions.channel)) as channel
-        from {{ ref("stg_suppressions") }} as suppressions
-        inner join emails on suppressions.customer_email_hash = emails.email_hash
+        select customer_id as listed_id, lower(trim(channel)) as channel
+        from {{ ref("stg_suppressions") }}
+        union
+        select customer_email_hash as listed_id, lower(trim(channel)) as channel
+        from {{ ref("stg_suppressions") }}
+        union
+        select customer_phone_hash as listed_id, lower(trim(channel)) as channel
+        from {{ ref("stg_suppressions") }}
 
     ),
 
     stopped as (
 
-        select customer_id, customer_email_hash, 'email' as channel
+        select listed_id, 'email' as channel
         from listed
-        where (channel = 'sms') is not true
-        union all
-        select customer_id, customer_email_hash, 'sms' as channel
+        where listed_id is not null and (channel = 'sms') is not true
+        union
+        select listed_id, 'sms' as channel
         from listed
-        where (channel = 'email') is not true
+        where listed_id is not null and (channel = 'email') is not true
 
     ),
 
     stopped_persons as (
 
-        select distinct customer_id, channel from stopped where customer_id is not null
-
-    ),
-
-    stopped_addresses as (
-
-        select distinct customer_email_hash, channel
+        select distinct ids.customer_id, stopped.channel
         from stopped
-        where customer_email_hash is not null
+        inner join ids on stopped.listed_id = ids.listed_id
 
     ),
 
@@ -108,15 +142,15 @@ with
         select
             ways.*,
             stopped_persons.customer_id is not null
-            or stopped_addresses.customer_email_hash is not null as is_suppressed
+            or stopped_addresses.listed_id is not null as is_suppressed
         from ways
         left join
             stopped_persons
             on ways.customer_id = stopped_persons.customer_id
             and ways.channel = stopped_persons.channel
         left join
-            stopped_addresses
-            on ways.email_hash = stopped_addresses.customer_email_hash
+            stopped as stopped_addresses
+            on ways.email_hash = stopped_addresses.listed_id
             and ways.channel = stopped_addresses.channel
 
     ),

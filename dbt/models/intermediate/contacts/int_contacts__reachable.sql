@@ -1,7 +1,7 @@
 -- 1. The channel that the customer prefers, by his latest answer, else by his account, where it is
 -- open; else e-mail, else a text message.
 -- 2. The language is that of the account written to, else of the person, where there is a greeting
--- in it; else the shop's.
+-- in it; else the shop's. Of a code like de-AT the first part counts.
 -- 3. Who is held out is decided by a keyed hash of the customer's id: the same one every day, and
 -- nobody without the key can tell who.
 with
@@ -79,9 +79,13 @@ with
         cross join settings
         left join known on persons.customer_id = known.customer_id
         left join chosen on persons.customer_id = chosen.customer_id
-        left join greetings as own on lower(substr(trim(chosen.language), 1, 2)) = own.language
         left join
-            greetings as others on lower(substr(trim(persons.language), 1, 2)) = others.language
+            greetings as own
+            on split_part(translate(lower(trim(chosen.language)), '_', '-'), '-', 1) = own.language
+        left join
+            greetings as others
+            on split_part(translate(lower(trim(persons.language)), '_', '-'), '-', 1)
+            = others.language
 
     )
 

@@ -178,8 +178,7 @@ with
             - holdout_rate
             + sqrt(
                 power(exported_upper - exported_rate, 2) + power(holdout_rate - holdout_lower, 2)
-            ) as rate_difference_upper,
-            not is_sample_ratio_off as has_interval
+            ) as rate_difference_upper
         from bounded
 
     )
@@ -196,16 +195,20 @@ select
     exported_rate as exported_purchase_rate,
     holdout_rate as holdout_purchase_rate,
     rate_difference as purchase_rate_difference,
-    case when has_interval then rate_difference_lower end as purchase_rate_difference_lower,
-    case when has_interval then rate_difference_upper end as purchase_rate_difference_upper,
+    case
+        when not is_sample_ratio_off then rate_difference_lower
+    end as purchase_rate_difference_lower,
+    case
+        when not is_sample_ratio_off then rate_difference_upper
+    end as purchase_rate_difference_upper,
     exported_mean as exported_net_sales_per_customer,
     holdout_mean as holdout_net_sales_per_customer,
     sales_difference as net_sales_per_customer_difference,
     case
-        when has_interval then sales_difference - sales_margin
+        when not is_sample_ratio_off then sales_difference - sales_margin
     end as net_sales_per_customer_difference_lower,
     case
-        when has_interval then sales_difference + sales_margin
+        when not is_sample_ratio_off then sales_difference + sales_margin
     end as net_sales_per_customer_difference_upper,
     is_sample_ratio_off,
     case

@@ -6,6 +6,7 @@ select
     given_name as first_name,
     family_name as last_name,
     mobile as phone,
+    mobile_hash as phone_hash,
     country as country_code,
     language,
     acquired_by as acquisition_channel,

@@ -6,6 +6,7 @@ select
     first_name,
     last_name,
     phone,
+    phone_hash,
     country_code,
     language,
     acquisition_channel,

@@ -26,6 +26,7 @@ select
     cast(null as string) as first_name,
     cast(null as string) as last_name,
     cast(null as string) as phone,
+    cast(null as string) as phone_hash,
     countries.country_code,
     cast(null as string) as language,
     cast(null as string) as acquisition_channel,

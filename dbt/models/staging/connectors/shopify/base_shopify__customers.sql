@@ -11,6 +11,7 @@ with
             first_name,
             last_name,
             phone,
+            phone_hash,
             country_code,
             accepts_email_marketing,
             accepts_sms_marketing,
@@ -29,6 +30,7 @@ with
             first_name,
             last_name,
             replace(phone, chr(39), '') as phone,
+            phone_hash,
             country_code,
             accepts_email_marketing as has_marketing_consent,
             accepts_sms_marketing as has_sms_consent,
@@ -46,6 +48,7 @@ with
             first_name,
             last_name,
             phone,
+            phone_hash,
             cast(null as string) as country_code,
             coalesce(
                 lower(email_marketing_consent_state) = 'subscribed', accepts_marketing
@@ -67,6 +70,7 @@ select
     first_name,
     last_name,
     phone,
+    phone_hash,
     country_code,
     cast(null as string) as language,
     cast(null as string) as acquisition_channel,

@@ -6,6 +6,7 @@ select
     first_name,
     last_name,
     billing_phone as phone,
+    billing_phone_hash as phone_hash,
     billing_country as country_code,
     cast(null as string) as language,
     cast(null as string) as acquisition_channel,
