@@ -57,7 +57,13 @@ with
         select
             *,
             lower(
-                {{ replace_all("translate(spaced_name, '-.', ' ')", "[\\x{200C}\\x{200D}]", "") }}
+                {{
+                    replace_all(
+                        "translate(spaced_name, '-·・''’‘ʼʻ.', '        ')",
+                        "[\\x{200C}\\x{200D}]",
+                        "",
+                    )
+                }}
             ) as comparable_name
         from spaced
         where
