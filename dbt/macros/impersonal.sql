@@ -17,19 +17,14 @@
 {#
     What a person has written, without addresses; "(name)" alone where it holds the writer's own name.
 
-    contacts: the alias of the writer's row of stg_contacts.
+    names: the columns of the writer's first and last name.
 #}
-{% macro impersonal(text, contacts) -%}
-    {%- set words -%}
-        ' ' || lower({{ replace_all(text, "[^\\p{L}\\p{M}]+", " ") }}) || ' '
-    {%- endset -%}
+{% macro impersonal(text, names=["contacts.first_name", "contacts.last_name"]) -%}
     case
         when
-            {%- for name in ["first_name", "last_name"] %}
-                {% if not loop.first %} or{% endif %} {{ words }}
-                like '% '
-                || lower({{ replace_all(contacts ~ "." ~ name, "[^\\p{L}\\p{M}]+", " ") }})
-                || ' %'
+            {%- for name in names %}
+                {% if not loop.first %} or{% endif %} ' ' || {{ words_of(text) }} || ' '
+                like '% ' || {{ words_of(name) }} || ' %'
             {%- endfor %}
         then '(name)'
         else {{ without_addresses(text) }}

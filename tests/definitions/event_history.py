@@ -1,7 +1,8 @@
 """Sessions, carts, searches and campaigns in plain loops over lists of events."""
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -40,6 +41,7 @@ class Shop:
     zone: ZoneInfo
     as_of: date
     spend: Sequence[tuple[date, str, str, Decimal]] = ()  # day, channel, campaign, amount
+    names: Collection[str] = ()  # of customers
     rate: Callable[[str, date], Decimal] = lambda currency, day: Decimal(1)
     timeout: timedelta = timedelta(minutes=30)
     splits_at_midnight: bool = True
@@ -224,7 +226,7 @@ def fct_sessions(shop: Shop, found: Sequence[Session]) -> dict[Any, tuple[Any, .
             session.first("channel") or "unknown",
             session.first("campaign"),
             session.first("device") or "unknown",
-            session.first("page_url"),
+            re.split("[?#]", session.first("page_url") or "")[0] or None,
             session.first("reason"),
             len(session.events),
             *map(session.count, kinds),
@@ -258,12 +260,19 @@ def fct_funnel_daily(shop: Shop, found: Sequence[Session]) -> dict[Any, tuple[in
 
 
 def fct_search_terms(shop: Shop, found: Sequence[Session]) -> dict[Any, tuple[int, int, int]]:
+    terms: dict[str, list[tuple[Event, Session]]] = defaultdict(list)
     searched: dict[Any, list[tuple[Event, Session]]] = defaultdict(list)
     for session in found:
         for event in session.events:
             term = " ".join((event["search_term"] or "").lower().split())
             if event["event_type"] == "search" and not session.first("reason") and term:
-                searched[event["day"].replace(day=1), term].append((event, session))
+                terms[term].append((event, session))
+    for term, searches in terms.items():
+        few = len({event["visitor"] for event, _ in searches}) < 3
+        named = any(word in shop.names for word in re.findall("[^\\W\\d_]+", term))
+        for event, session in searches:
+            told_as = "(name)" if few and named else term
+            searched[event["day"].replace(day=1), told_as].append((event, session))
     result = {}
     for key, searches in searched.items():
         orders = {

@@ -41,6 +41,7 @@ EMAILS = {f"c{number}": f"c{number}@example.org" for number in range(1, 13)} | {
     "c12": "c1@example.org"  # the same person
 }
 GUEST = "guest@example.org"
+NAMES = {"c3": ("Green", "Tea-Brown"), "c4": ("Noël", "d'Orange")}
 GAPS = [0.3, 1, 1.2, 40, 300, 1799.5, 1800, 1800.5, 4000]
 
 Files = Mapping[str, Sequence[Mapping[str, object]]]
@@ -76,6 +77,7 @@ class RandomShop:
             self.visitor(number)
         self.mails()
         self.returns()
+        self.seekers()
         self.guests()
         self.bots()
         self.repeats()
@@ -116,7 +118,7 @@ class RandomShop:
         for _ in range(chance.randrange(1, 9)):
             kind = chance.choice(kinds)
             given: dict[str, Any] = {"anonymous_id": cookie, "device": device}
-            given["page_url"] = chance.choice([None, "/", "/tea"])
+            given["page_url"] = chance.choice([None, "/", "/tea", "/tea?from=Noël#top"])
             if chance.random() < 0.6:
                 given |= {"channel": channel, "campaign": campaign}
             elif chance.random() < 0.2:
@@ -209,6 +211,14 @@ class RandomShop:
         order |= {"order_id": "slept", "order_status": "paid", "ordered_at": stamp}
         self.orders.append(self.orders[0] | order)
 
+    def seekers(self) -> None:
+        """Words that are names, too: of two visitors and of three."""
+        for term, visitors in (("Brown teapot", 1), ("NOËL,cup", 2), ("orange", 3), ("brownie", 1)):
+            for number in range(visitors):
+                for _ in range(2):
+                    given = {"anonymous_id": f"seeker {number}", "search_term": term}
+                    self.add("search", self.moment(), **given)
+
     def guests(self) -> None:
         """Two orders each of people who never log in, by a campaign, the second sometimes after an
         hour on the page of the bank; a program names one too."""
@@ -297,7 +307,11 @@ def files_of(shop: RandomShop) -> Files:
     return {
         "orders.csv": shop.orders,
         "customers.csv": [
-            {"customer_id": name, "email": address, **account} for name, address in EMAILS.items()
+            {
+                **{"customer_id": name, "email": address, **account},
+                **dict(zip(("first_name", "last_name"), NAMES.get(name, ("", "")), strict=True)),
+            }
+            for name, address in EMAILS.items()
         ],
         "events_1.csv": as_lines(shop.events[::2]),
         "events_2.csv": as_lines(shop.events[1::2]),
@@ -345,6 +359,7 @@ def told(settings: Settings, shop: RandomShop, as_of: date, **given: Any) -> bru
         events=shop.events,
         orders=[brute.Order(*order) for order in orders],
         persons=persons | ({GUEST: guest_id} if guest_id else {}),
+        names={"green", "tea", "brown", "noël", "d", "orange"},
         zone=ZONE,
         as_of=as_of,
         spend=[
@@ -464,7 +479,8 @@ def test_the_funnel_is_that_of_the_loops(built: Built) -> None:
 def test_search_terms_are_those_of_the_loops(built: Built) -> None:
     settings, shop, _, found = built
     expected = brute.fct_search_terms(shop, found)
-    assert {term for _, term in expected} == {"green tea", "cup", "saucer"}
+    told = {"green tea", "cup", "saucer", "orange", "brownie", "(name)"}
+    assert {term for _, term in expected} == told
     assert sum(orders for *_, orders in expected.values()) > 0
     assert expected == by_key(
         settings,

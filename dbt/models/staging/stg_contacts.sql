@@ -120,6 +120,18 @@ with
             end as international
         from latest
 
+    ),
+
+    named as (
+
+        select
+            dialled.*,
+            first_names.clean_name as clean_first_name,
+            last_names.clean_name as clean_last_name
+        from dialled
+        left join names as first_names on dialled.first_name = first_names.name
+        left join names as last_names on dialled.last_name = last_names.name
+
     )
 
 select
@@ -144,18 +156,20 @@ select
         when regexp_replace(latest.international, '^[+][1-9][0-9]{7,14}$', '') = ''
         then latest.international
     end as phone_number,
-    first_names.clean_name as first_name,
-    last_names.clean_name as last_name,
+    latest.clean_first_name as first_name,
+    latest.clean_last_name as last_name,
     latest.country_code,
     latest.language,
     latest.acquisition_channel,
     latest.acquisition_campaign,
-    {{ without_addresses("latest.preferred_channel") }} as preferred_channel,
+    {{
+        impersonal(
+            "latest.preferred_channel", ["latest.clean_first_name", "latest.clean_last_name"]
+        )
+    }} as preferred_channel,
     latest.has_marketing_consent,
     latest.has_sms_consent,
     latest.created_at,
     latest.updated_at
-from dialled as latest
+from named as latest
 cross join {{ ref("stg_sources") }} as sources
-left join names as first_names on latest.first_name = first_names.name
-left join names as last_names on latest.last_name = last_names.name

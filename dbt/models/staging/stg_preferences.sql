@@ -20,7 +20,7 @@ select
     {{ source_key("customer_id", "customer") }} as customer_id,
     latest.attribute,
     latest.answered_at,
-    {{ impersonal("latest.value", "contacts") }} as value,
+    {{ impersonal("latest.value") }} as value,
     {{ without_addresses("latest.origin") }} as origin
 from latest
 cross join {{ ref("stg_sources") }} as sources

@@ -44,7 +44,7 @@ select
     keyed.product_id,
     coalesce(keyed.line_type, 'merchandise') as line_type,
     keyed.currency,
-    {{ impersonal("keyed.reason", "contacts") }} as reason,
+    {{ impersonal("keyed.reason") }} as reason,
     keyed.amount,
     keyed.refunded_at,
     keyed.updated_at

@@ -46,7 +46,7 @@ select
     named_order_id as order_id,
     survey_type,
     question,
-    {{ impersonal("answer", "named") }} as answer,
+    {{ impersonal("answer", ["named.first_name", "named.last_name"]) }} as answer,
     score,
     invited_at,
     responded_at

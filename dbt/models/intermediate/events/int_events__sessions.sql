@@ -29,7 +29,7 @@ with
             min_by(events.device, events.event_number) filter (
                 where events.device is not null
             ) as device,
-            min_by(events.page_url, events.event_number) filter (
+            min_by({{ replace_all("events.page_url", "[?#].*", "") }}, events.event_number) filter (
                 where events.page_url is not null
             ) as landing_page,
             min(events.bot_reason) as bot_reason,

@@ -9,20 +9,20 @@ with
             events.event_id,
             events.visitor_id,
             identified.customer_id,
-            {{ single_blanks("lower(events.search_term)") }} as term,
+            terms.told_as as term,
             events.search_results,
             {{ month_start("events.event_date") }} as month,
             events.occurred_at
         from {{ ref("int_events__sessionized") }} as events
         inner join
             {{ ref("int_events__sessions") }} as sessions on events.session_id = sessions.session_id
+        inner join
+            {{ ref("int_events__search_terms") }} as terms
+            on {{ single_blanks("lower(events.search_term)") }} = terms.term
         left join
             {{ ref("int_sessions__identified") }} as identified
             on events.session_id = identified.session_id
-        where
-            events.event_type = 'search'
-            and sessions.bot_reason is null
-            and {{ single_blanks("events.search_term") }} <> ''
+        where events.event_type = 'search' and sessions.bot_reason is null
 
     ),
 
