@@ -249,6 +249,8 @@ def rollback(
         if not list_versions:
             with warehouse_lock(settings, "rollback"):
                 generations.rollback(settings, to)
+                if settings.postgres_url:
+                    _publish_to_postgres(settings)
         table = Table("version", "as of", "published at (UTC)", "")
         for version in generations.generations(settings):
             table.add_row(
@@ -258,6 +260,30 @@ def rollback(
                 "current" if version.is_current else "",
             )
         out.print(table, soft_wrap=False)
+
+
+@app.command(epilog="Example: [bold]regulars postgres --warehouse shop[/bold]")
+def postgres(warehouse: Warehouse = None) -> None:
+    """Put the published version into PostgreSQL; run does so by itself where a URL is set."""
+    from dagster_project.lib.lock import warehouse_lock
+
+    with _plain_errors():
+        settings = load_settings(warehouse=warehouse)
+        _listen()
+        with warehouse_lock(settings, "postgres"):
+            _publish_to_postgres(settings)
+
+
+def _publish_to_postgres(settings: Settings) -> None:
+    from dagster_project.lib.publish.postgres import publish_to_postgres
+
+    publication = publish_to_postgres(settings, say)
+    for warning in publication.warnings:
+        err.print(f"[yellow]warning:[/yellow] {_escape(warning)}")
+    out.print(
+        f"PostgreSQL has version {publication.generation}: {len(publication.rows)} marts,"
+        f" {sum(publication.rows.values()):,} rows"
+    )
 
 
 def _check_landing(settings: Settings) -> None:

@@ -17,7 +17,7 @@ defs = dg.Definitions(
         dbt_assets.contract_and_intermediate,
         ltv_assets.ltv_models,
         dbt_assets.marts,
-        publish_assets.published_warehouse,
+        *publish_assets.ASSETS,
     ],
     asset_checks=checks.layer_checks,
     jobs=[jobs.daily_refresh],

@@ -14,7 +14,7 @@ from pydantic import PrivateAttr
 
 from dagster_project.defs.dbt.project import dbt_project
 from dagster_project.lib.dbt import DBT_PROGRAM, PARSED_FILE
-from dagster_project.lib.errors import RegularsError
+from dagster_project.lib.errors import RegularsError, Unreachable
 from dagster_project.lib.lock import warehouse_lock
 from dagster_project.lib.settings import Settings, load_settings
 
@@ -49,11 +49,13 @@ class Dbt(DbtCliResource):
 
 @contextmanager
 def no_retries() -> Iterator[None]:
-    """An error that speaks to a person is final: trying again would only say it again."""
+    """An error that speaks to a person is final: trying again would only say it again. Not so where
+    a server was away."""
     try:
         yield
     except RegularsError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        passing = isinstance(error, Unreachable)
+        raise dg.Failure(description=str(error), allow_retries=passing) from error
 
 
 RESOURCES: dict[str, object] = {

@@ -64,13 +64,20 @@ def read_manifest() -> dict[str, Any]:
 
 
 def mart_descriptions() -> dict[str, TableDescription]:
-    """Descriptions of the marts and their columns, from the manifest."""
+    """Descriptions and keys of the marts and their columns, from the manifest."""
+    nodes = read_manifest()["nodes"].values()
+    keys = {
+        node["attached_node"]: node["test_metadata"]["kwargs"].get("columns", [])
+        for node in nodes
+        if node.get("test_metadata", {}).get("name") == "grain"
+    }
     return {
         node["name"]: TableDescription(
             description=node["description"].strip(),
             columns={name: column["description"] for name, column in node["columns"].items()},
+            key=tuple(keys.get(node["unique_id"], ())),
         )
-        for node in read_manifest()["nodes"].values()
+        for node in nodes
         if node["resource_type"] == "model" and node["schema"] == "marts"
     }
 

@@ -23,3 +23,9 @@ class BusyError(RegularsError):
     """Another run is writing to this warehouse."""
 
     exit_code = 3
+
+
+class Unreachable(RegularsError):
+    """A server is away, or went; the same again may succeed."""
+
+    exit_code = 1

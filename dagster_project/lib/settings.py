@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     contact_days: int = Field(7, ge=1, description="in which max_contacts count")
     holdout_share: float = Field(0.1, ge=0, le=1, description="of customers, never contacted")
     keep_generations: int = Field(5, ge=1)
+    postgres_url: SecretStr | None = Field(None, description="database to publish into, too")
+    postgres_reader: str = Field("regulars_reader", description="role that may read it")
     hash_key: SecretStr | None = Field(None, description="key of the hashes that stand for e-mails")
 
     @field_validator("landing", "warehouse")
@@ -91,6 +93,15 @@ class Settings(BaseSettings):
                 f"{language!r} has no greeting in seeds/greetings.csv; there are {', '.join(known)}"
             )
         return language
+
+    @field_validator("postgres_url")
+    @classmethod
+    def _url_of_postgres(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None or not url.get_secret_value():
+            return None
+        if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("write it like postgresql://user:password@host:5432/database")
+        return url
 
     @property
     def connector_names(self) -> tuple[str, ...]:

@@ -106,7 +106,10 @@ def test_marts_arrive_as_tables_with_types_constraints_and_comments(settings: Se
             "Orders, it's said.", {"order_id": "The 'key'"}, "one order"
         ),
         "live": TableDescription(
-            "Grain: one row per version.", {"gone": "x"}, "one row per version"
+            "Grain: one row per version.",
+            {"gone": "x"},
+            "one row per version",
+            key=("version", "total"),
         ),
         "empty": TableDescription("Nothing."),
     }
@@ -137,11 +140,15 @@ def test_marts_arrive_as_tables_with_types_constraints_and_comments(settings: Se
         assert query("select table_name, comment from duckdb_tables() order by 1").fetchall() == [
             ("empty", "Nothing."),
             ("fct_orders", "Grain: one order. Orders, it's said."),
+            ("keys", "Grain: one row per mart and column by which its rows are told apart; position"
+             " counts from 1."),
             ("live", "Grain: one row per version."),
             ("publication", "Grain: one row. Which run this warehouse comes from; rules_hash stands"
              " for settings, seeds and models; published_at is in UTC."),
         ]  # fmt: skip
         assert query("select * from duckdb_views() where not internal").fetchall() == []
+        keys = query("from meta.keys").fetchall()
+        assert keys == [("live", 1, "version"), ("live", 2, "total")]
         (publication,) = query("from meta.publication").fetchall()
         assert publication[:4] == (done.generation, "r", rules_hash(settings), AS_OF)
 

@@ -6,8 +6,9 @@ from dagster_project.defs.dbt.assets import marts
 from dagster_project.defs.dbt.project import FRESH_FOR
 from dagster_project.defs.resources import Warehouse, no_retries
 from dagster_project.lib.dbt import as_of_date, mart_descriptions
-from dagster_project.lib.progress import say
+from dagster_project.lib.progress import LOGGER, say
 from dagster_project.lib.publish.generations import publish
+from dagster_project.lib.settings import load_settings
 
 
 @dg.asset(
@@ -40,3 +41,34 @@ def published_warehouse(
             "dagster/row_count": sum(publication.rows.values()),
         }
     )
+
+
+@dg.asset(
+    key=["published", "postgres"],
+    group_name="published",
+    deps=[published_warehouse],
+    kinds={"postgres"},
+    freshness_policy=FRESH_FOR,
+    description="The published version in the schemas marts and meta of a PostgreSQL database.",
+    retry_policy=dg.RetryPolicy(max_retries=2, delay=5),
+)
+def published_postgres(warehouse: Warehouse) -> dg.MaterializeResult[None]:
+    with no_retries():
+        from dagster_project.lib.publish.postgres import publish_to_postgres
+
+        publication = publish_to_postgres(warehouse.settings, say)
+    for sentence in publication.warnings:
+        LOGGER.warning(sentence)
+    return dg.MaterializeResult(
+        metadata={
+            "generation": publication.generation,
+            "tables": len(publication.rows),
+            "dagster/row_count": sum(publication.rows.values()),
+            "warnings": "\n".join(publication.warnings),
+        }
+    )
+
+
+ASSETS = [published_warehouse]
+if load_settings().postgres_url:
+    ASSETS.append(published_postgres)

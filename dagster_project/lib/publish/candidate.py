@@ -21,6 +21,7 @@ class TableDescription:
     description: str
     columns: Mapping[str, str] = field(default_factory=dict)
     grain: str = ""
+    key: tuple[str, ...] = ()  # the columns of the grain; none where there is one row
 
     @property
     def comment(self) -> str:
@@ -75,7 +76,7 @@ def write_candidate(
             f"attach {_text(file)} as candidate (storage_version '{STORAGE_VERSION}')"
         )
         connection.execute(f"use {_name(build)}; create schema candidate.marts")
-        shapes = _columns(connection, build)
+        shapes = columns_of(connection, build)
         if not shapes:
             raise CheckFailed(f"{settings.build_file}: schema marts is empty, nothing to publish")
         if missing := sorted(descriptions.keys() - shapes.keys()):
@@ -113,6 +114,20 @@ def write_candidate(
             "insert into candidate.meta.publication values (?, ?, ?, ?, ?)",
             [generation, run_id, rules_hash, as_of, published_at.replace(tzinfo=None)],
         )
+        connection.execute(
+            "create table candidate.meta.keys (table_name varchar not null,"
+            " position integer not null, column_name varchar not null)"
+        )
+        connection.execute(
+            "comment on table candidate.meta.keys is 'Grain: one row per mart and column by which"
+            " its rows are told apart; position counts from 1.'"
+        )
+        for name in tables:
+            key = descriptions[name].key if name in descriptions else ()
+            for position, column in enumerate(key, start=1):
+                connection.execute(
+                    "insert into candidate.meta.keys values (?, ?, ?)", [name, position, column]
+                )
         connection.execute("checkpoint candidate; detach candidate")
     return tables
 
@@ -125,7 +140,7 @@ def verify_candidate(file: Path, generation: str, expected: Mapping[str, Table])
         with duckdb.connect(str(file), read_only=True) as connection:
             found = {
                 name: _measure(connection, f"marts.{_name(name)}", columns)
-                for name, columns in _columns(connection, file.stem).items()
+                for name, columns in columns_of(connection, file.stem).items()
             }
             label = connection.execute("select generation from meta.publication").fetchall()
     except duckdb.Error as error:
@@ -147,16 +162,18 @@ def one_line(error: duckdb.Error) -> str:
     return " ".join(line.strip() for line in message.splitlines() if line.strip())
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, tuple[Column, ...]]:
-    """Columns of every table and view of schema `marts`, tables by name."""
+def columns_of(
+    connection: duckdb.DuckDBPyConnection, database: str, schema: str = "marts"
+) -> dict[str, tuple[Column, ...]]:
+    """Columns of every table and view of a schema, tables by name."""
     rows = connection.execute(
         """
         select table_name, column_name, data_type, is_nullable, comment
         from duckdb_columns()
-        where database_name = ? and schema_name = 'marts' and not internal
+        where database_name = ? and schema_name = ? and not internal
         order by table_name, column_index
         """,
-        [database],
+        [database, schema],
     ).fetchall()
     tables: dict[str, tuple[Column, ...]] = {}
     for table, *column in rows:
