@@ -301,7 +301,10 @@ class Readers:
 
 
 @pytest.mark.parametrize("publications", [10, pytest.param(100, marks=pytest.mark.long)])
-def test_readers_see_one_complete_version_each_time(settings: Settings, publications: int) -> None:
+def test_readers_see_one_complete_version_each_time(
+    settings: Settings, publications: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "PATIENCE", 60)  # readers who never pause, on a slow machine
     publish_to_postgres(settings)
     with Readers(settings) as readers:
         for version in range(2, publications + 2):
