@@ -39,10 +39,12 @@ Server = psycopg.Connection[Any]
 
 SCHEMAS = ("marts", "meta")
 MARK = "Published by Regulars; replaced as a whole by the next publication."
+STAYS = "the version that stood there stays"
 OLDEST_SERVER = 15  # the first whose unique indexes can take nulls for equal
 PATIENCE = 10.0  # seconds
 LOCK_TIMEOUT = "200ms"  # below deadlock_timeout: no reader is ever cancelled for this lock
 CHUNK = 1 << 20
+MANY_ROWS = 100_000  # that take a while to load
 TYPES = {
     "BOOLEAN": "boolean",
     "DATE": "date",
@@ -101,6 +103,7 @@ def publish_to_postgres(
         raise InputError(
             f"{settings.warehouse}: nothing is published yet; run `regulars run` first"
         )
+    report("publishing in PostgreSQL")
     with (
         _connection(settings) as server,
         _plain_errors(),
@@ -116,7 +119,6 @@ def publish_to_postgres(
                 schema: _load(server, warehouse, schema, settings.postgres_reader, report)
                 for schema in SCHEMAS
             }
-            report("switching PostgreSQL to the new version")
             was_held = not _lock_old_tables(server)
             _switch(server)
         return PostgresPublication(generation, rows["marts"], was_held, _drop_old(server))
@@ -136,7 +138,7 @@ def _connection(settings: Settings) -> Iterator[Server]:
     except psycopg.ProgrammingError:  # the message repeats the URL, and with it the password
         raise InputError("REGULARS_POSTGRES_URL cannot be read as a URL of PostgreSQL") from None
     except psycopg.Error as error:
-        raise Unreachable(f"PostgreSQL cannot be reached: {_message(error)}") from None
+        raise Unreachable(f"PostgreSQL cannot be reached: {_message(error)}; {STAYS}") from None
     with connection:
         yield connection
 
@@ -149,7 +151,7 @@ def _plain_errors() -> Iterator[None]:
         # What has a class beginning with 08, 53 or 57, or none, is of the server, not of the load.
         passing = (error.sqlstate or "08")[:2] in ("08", "53", "57")
         kind = Unreachable if passing else RegularsError
-        raise kind(f"PostgreSQL: {_message(error)}; the version that stood there stays") from None
+        raise kind(f"PostgreSQL: {_message(error)}; {STAYS}") from None
     except duckdb.Error as error:
         raise RegularsError(f"the published version cannot be read: {one_line(error)}") from None
 
@@ -210,12 +212,11 @@ def _load(
     )
     rows = {}
     tables = columns_of(warehouse, "published", schema)
-    for position, (name, columns) in enumerate(tables.items(), start=1):
-        report(f"loading {schema}.{name} into PostgreSQL ({position} of {len(tables)})")
+    for name, columns in tables.items():
         target = Identifier(new, name)
         defined = SQL(", ").join(_definition(name, column) for column in columns)
         _do(server, "create table {} ({})", target, defined)
-        rows[name] = _copy(server, target, warehouse, f"{quoted(schema)}.{quoted(name)}")
+        rows[name] = _copy(server, target, warehouse, (schema, name), report)
         if schema == "marts" and name in keys:
             _add_key(server, target, name, columns, keys[name])
         _do(server, "comment on table {} is {}", target, Literal(comments[name]))
@@ -239,9 +240,17 @@ def _definition(table: str, column: Column) -> Composable:
 
 
 def _copy(
-    server: Server, target: Identifier, warehouse: duckdb.DuckDBPyConnection, source: str
+    server: Server,
+    target: Identifier,
+    warehouse: duckdb.DuckDBPyConnection,
+    table: tuple[str, str],
+    report: Callable[[str], None],
 ) -> int:
     """Rows copied; as text, in which decimals, doubles and times are exact."""
+    source = ".".join(map(quoted, table))
+    expected = warehouse.execute(f"select count(*) from {source}").fetchall()[0][0]
+    if expected >= MANY_ROWS:
+        report(f"loading {'.'.join(table)} into PostgreSQL ({expected:,} rows)")
     with tempfile.TemporaryDirectory(prefix="regulars-") as folder:
         file = Path(folder, "rows.csv")
         warehouse.execute(f"copy {source} to '{file}' (format csv, header false, nullstr '\\N')")
@@ -251,9 +260,8 @@ def _copy(
                 while chunk := rows.read(CHUNK):
                     copy.write(chunk)
             copied = cursor.rowcount
-    expected = warehouse.execute(f"select count(*) from {source}").fetchall()[0][0]
     if copied != expected:
-        raise RegularsError(f"{source}: PostgreSQL took {copied} of {expected} rows")
+        raise RegularsError(f"{'.'.join(table)}: PostgreSQL took {copied} of {expected} rows")
     return copied
 
 
