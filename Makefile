@@ -39,7 +39,7 @@ dev: .venv/.run ## Open Dagster on the same code.
 lint: .venv/.dev ## Check form: ruff, sqlfmt.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfmt --check dbt
+	$(BIN)/sqlfmt --check dbt docs/questions
 
 types: .venv/.dev ## Check types: mypy.
 	$(BIN)/mypy
@@ -47,10 +47,10 @@ types: .venv/.dev ## Check types: mypy.
 format: .venv/.dev ## Bring Python and SQL into form.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/sqlfmt dbt
+	$(BIN)/sqlfmt dbt docs/questions
 
-docs: .venv/.run ## Write docs/contract.md anew from the dbt files.
-	$(BIN)/python -m dagster_project.lib.contract
+docs: .venv/.run ## Write the pages of docs/ anew that follow from other files.
+	$(BIN)/python -m dagster_project.lib.docs
 
 clean: ## Remove the environment and what runs have written; landing/ stays.
 	rm -rf .venv dbt/target dbt/logs

@@ -11,6 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 from dagster_project.lib.dbt import prepare_manifest
 from dagster_project.lib.demo.shop import write_shop
 from dagster_project.lib.intake.worker import Worker
+from tests.postgres import running_server
 from tests.shops import REAL_DATA, KeptWorker, rebuild, refresh, settings_of
 
 SHARING = (
@@ -28,6 +29,7 @@ SHARING = (
     "tests/definitions/test_ltv_marts.py",
     "tests/definitions/test_planted.py",
     "tests/definitions/test_preferences.py",
+    "tests/definitions/test_questions.py",
     "tests/definitions/test_repeat_rates.py",
     "tests/integration/test_every_expectation_fails_once.py",
     "tests/integration/test_plans.py",
@@ -83,6 +85,13 @@ def demo(demo_landing: Path) -> Path:
     warehouse = demo_landing.parent / "warehouse"
     refresh(demo_landing, warehouse)
     return warehouse
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server that runs for the tests of this process."""
+    with running_server(tmp_path_factory.mktemp("postgres") / "data") as url:
+        yield url
 
 
 def built(folder: Path, landing: Path, **given: object) -> Path:

@@ -1,7 +1,4 @@
-"""The contract as the dbt files state it, for people: docs/contract.md and `regulars doctor`.
-
-`python -m dagster_project.lib.contract` writes docs/contract.md anew.
-"""
+"""The contract as the dbt files state it, for people: docs/contract.md and `regulars doctor`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,7 +90,3 @@ def render() -> str:
             rows.append(f"| {' | '.join(cells)} |")
         parts.append("\n".join(rows))
     return "\n\n".join(parts) + "\n"
-
-
-if __name__ == "__main__":
-    CONTRACT_FILE.write_text(render(), encoding="utf-8")

@@ -7,7 +7,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -30,7 +30,7 @@ from dagster_project.lib.publish.generations import publish
 from dagster_project.lib.publish.postgres import publish_to_postgres
 from dagster_project.lib.publish.query import connect_published
 from dagster_project.lib.settings import Settings, load_settings
-from tests.postgres import ask, execute, new_database, running_server
+from tests.postgres import ask, execute, new_database
 
 DESCRIPTIONS = {
     "fct_orders": TableDescription(
@@ -102,16 +102,10 @@ def go(settings: Settings, version: int) -> None:
     publish(settings, run_id=f"run {version}", as_of=date(2024, 2, 29), descriptions=DESCRIPTIONS)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_server(tmp_path_factory.mktemp("server") / "data") as url:
-        yield url
-
-
 @pytest.fixture
-def settings(server: str, tmp_path: Path) -> Settings:
+def settings(postgres: str, tmp_path: Path) -> Settings:
     """A shop with a version in DuckDB, and an empty database."""
-    url = new_database(server, f"shop_{next(NUMBERS)}")
+    url = new_database(postgres, f"shop_{next(NUMBERS)}")
     settings = load_settings(warehouse=tmp_path / "warehouse", postgres_url=url)
     go(settings, 1)
     return settings
@@ -488,8 +482,8 @@ def test_what_is_no_url_is_refused_without_repeating_it() -> None:
     assert load_settings(postgres_url="").postgres_url is None
 
 
-def test_nothing_published_is_nothing_to_publish(server: str, tmp_path: Path) -> None:
-    settings = load_settings(warehouse=tmp_path, postgres_url=server)
+def test_nothing_published_is_nothing_to_publish(postgres: str, tmp_path: Path) -> None:
+    settings = load_settings(warehouse=tmp_path, postgres_url=postgres)
     with pytest.raises(InputError, match="nothing is published yet"):
         publish_to_postgres(settings)
 

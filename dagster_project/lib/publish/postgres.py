@@ -53,7 +53,7 @@ TYPES = {
     "SMALLINT": "smallint",
     "INTEGER": "integer",
     "BIGINT": "bigint",
-    "VARCHAR": "text",
+    "VARCHAR": 'text collate "C"',  # sorts as in DuckDB
     "TIMESTAMP": "timestamp",
     "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
 }
