@@ -1,4 +1,4 @@
-# Everything runs in .venv, which the first target that needs it makes.
+# Everything runs in .venv, which the first target that needs it makes; clients of others in .venv-clients.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -6,7 +6,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := False
 
-.PHONY: help run test test-spark test-long bench dev lint types format docs clean
+.PHONY: help run test test-spark test-long clients bench dev lint types format docs clean
 
 help: ## Say what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ test-spark: .venv/.spark ## Build one shop on DuckDB and on Spark and compare ev
 
 test-long: .venv/.dev ## Run the tests that take minutes: more kills, more dates, more dirty files, Dagster in processes of its own.
 	$(BIN)/python -m pytest -m long --numprocesses 2
+
+clients: .venv/.dev .venv-clients/.drivers .venv-clients/.superset ## Ask both warehouses by psycopg, ODBC, JDBC and Superset; the table in docs/connect.md.
+	$(BIN)/python -m tests.clients.run
 
 bench: .venv/.dev ## Run the benchmarks, whose last tables stand in benchmarks/README.md.
 	$(BIN)/python -m benchmarks.run_against_duckdb
@@ -52,8 +55,8 @@ format: .venv/.dev ## Bring Python and SQL into form.
 docs: .venv/.run ## Write the pages of docs/ anew that follow from other files.
 	$(BIN)/python -m dagster_project.lib.docs
 
-clean: ## Remove the environment and what runs have written; landing/ stays.
-	rm -rf .venv dbt/target dbt/logs
+clean: ## Remove the environments and what runs have written; landing/ stays.
+	rm -rf .venv .venv-clients dbt/target dbt/logs
 	chmod -R u+w warehouse 2>/dev/null || true
 	rm -rf warehouse
 
@@ -74,3 +77,8 @@ clean: ## Remove the environment and what runs have written; landing/ stays.
 .venv/.spark: pyproject.toml constraints.txt | .venv/.python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,spark]'
 	@touch $@ .venv/.dev .venv/.run
+
+.venv-clients/.%: tests/clients/%.txt tests/clients/superset-constraints.txt | .venv/.python
+	$(PYTHON) -m venv .venv-clients/$*
+	.venv-clients/$*/bin/python -m pip install --quiet --requirement $<
+	@touch $@
