@@ -134,7 +134,8 @@ class Session:
 
 
 @contextmanager
-def session(client: Client, address: dict[str, str]) -> Iterator[Session]:
+def session(client: Client, address: dict[str, str], folder: Path) -> Iterator[Session]:
+    """`folder` takes what the client leaves behind."""
     python = ENVIRONMENTS / client.environment / "bin/python"
     script = HERE / f"ask_{client.name}.py"
     with (
@@ -145,6 +146,7 @@ def session(client: Client, address: dict[str, str]) -> Iterator[Session]:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
+            env={**os.environ, "TMPDIR": str(folder)},
         ) as process,
     ):
         yield Session(process, log)  # on leaving, its standard input ends, and so does it
@@ -332,7 +334,7 @@ def look(folder: Path, url: str, clients: Sequence[Client]) -> tuple[list[list[s
         for client in clients:
             say(f"asking {client.title} over {client.warehouse}")
             address = {**addresses[client.warehouse], "driver": "".join(glob(client.driver))}
-            sessions[client] = stack.enter_context(session(client, address))
+            sessions[client] = stack.enter_context(session(client, address, folder))
             try:
                 rows[client] = [
                     f"{client.title} {sessions[client].ask('version')}",
