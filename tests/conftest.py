@@ -27,6 +27,7 @@ SHARING = (
     "tests/definitions/test_lapse_thresholds.py",
     "tests/definitions/test_lifecycle_marts.py",
     "tests/definitions/test_ltv_marts.py",
+    "tests/definitions/test_metrics.py",
     "tests/definitions/test_planted.py",
     "tests/definitions/test_preferences.py",
     "tests/definitions/test_questions.py",
