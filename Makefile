@@ -6,7 +6,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := False
 
-.PHONY: help run test test-spark test-long clients bench dev lint types format docs clean
+.PHONY: help run test test-spark test-long clients report-check bench dev lint types format docs clean
 
 help: ## Say what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ test-long: .venv/.dev ## Run the tests that take minutes: more kills, more dates
 
 clients: .venv/.dev .venv-clients/.drivers .venv-clients/.superset ## Ask both warehouses by psycopg, ODBC, JDBC and Superset; the table in docs/connect.md.
 	$(BIN)/python -m tests.clients.run
+
+report-check: .venv/.dev .venv/.axe ## Look at the report of three shops in headless Chromium, which must be installed, as must npm.
+	$(BIN)/python -m tests.browser.check_report .venv/axe/node_modules/axe-core/axe.min.js .venv/pictures
 
 bench: .venv/.dev ## Run the benchmarks, whose last tables stand in benchmarks/README.md.
 	$(BIN)/python -m benchmarks.run_against_duckdb
@@ -73,6 +76,10 @@ clean: ## Remove the environments and what runs have written; landing/ stays.
 .venv/.dev: pyproject.toml constraints.txt | .venv/.python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@ .venv/.run
+
+.venv/.axe: | .venv/.python
+	npm install --silent --prefix .venv/axe axe-core@4
+	@touch $@
 
 .venv/.spark: pyproject.toml constraints.txt | .venv/.python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,spark]'

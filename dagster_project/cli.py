@@ -12,6 +12,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
 
 import typer
 from rich.console import Console
@@ -232,6 +233,19 @@ def _why_left_out(done: "Exported") -> str:
     return "contacted lately"
 
 
+@app.command(epilog="Example: [bold]regulars report --warehouse shop[/bold]")
+def report(
+    warehouse: Warehouse = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="File to write to.", show_default="report.html in the warehouse"),
+    ] = None,
+) -> None:
+    """Write the report on the published version: one page for a browser; run does so by itself."""
+    with _plain_errors():
+        _write_report(load_settings(warehouse=warehouse), output)
+
+
 @app.command(epilog="Example: [bold]regulars rollback --warehouse shop[/bold]")
 def rollback(
     warehouse: Warehouse = None,
@@ -249,6 +263,7 @@ def rollback(
         if not list_versions:
             with warehouse_lock(settings, "rollback"):
                 generations.rollback(settings, to)
+                _renew_report(settings)
                 if settings.postgres_url:
                     _publish_to_postgres(settings)
         table = Table("version", "as of", "published at (UTC)", "")
@@ -294,6 +309,29 @@ def _check_landing(settings: Settings) -> None:
     find_landed(settings, load_connectors())
 
 
+def _write_report(settings: Settings, output: Path | None = None) -> None:
+    from dagster_project.lib.report.write import cannot_write, write_report
+
+    try:
+        out.print(f"Report: {_shown(write_report(settings, output))}")
+    except OSError as error:
+        raise cannot_write(error) from None
+
+
+def _renew_report(settings: Settings) -> None:
+    """A version without its report is better than none."""
+    try:
+        _write_report(settings)
+    except RegularsError as error:
+        _warn_of_report(error)
+
+
+def _warn_of_report(error: RegularsError) -> None:
+    err.print(
+        f"[yellow]warning:[/yellow] published, but without a new report: {_escape(str(error))}"
+    )
+
+
 def _listen() -> None:
     handler = RichHandler(
         console=Console(file=sys.stderr, highlight=False),
@@ -314,11 +352,12 @@ def _refresh(settings: Settings, as_of: str) -> None:
     settings.build_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = settings.build_dir / "run.log"
     log.touch(mode=0o600)
+    without_report: RegularsError | None = None
     with log.open("w") as file, redirect_stdout(file), redirect_stderr(file):
         import dagster as dg
 
         from dagster_project.definitions import defs
-
+        run_id = str(uuid4())
         config: dict[str, Any] = {
             "ops": {"raw_files": {"config": {"as_of": as_of}}},
             "loggers": {"console": {"config": {"log_level": "INFO"}}},
@@ -330,9 +369,24 @@ def _refresh(settings: Settings, as_of: str) -> None:
         )
         with instance:
             try:
-                defs.resolve_job_def("daily_refresh").execute_in_process(config, instance=instance)
+                job = defs.resolve_job_def("daily_refresh")
+                job.execute_in_process(config, instance=instance, run_id=run_id)
             except Exception as error:
-                raise _cause(error, log) from error
+                failed, cause = _failed_steps(instance, run_id), _cause(error, log)
+                if failed == ["published__postgres"]:
+                    _renew_report(settings)  # which was to come after it
+                if failed != ["published__report"]:
+                    raise cause from error
+                without_report = cause
+    if without_report:
+        _warn_of_report(without_report)
+
+
+def _failed_steps(instance: Any, run_id: str) -> list[str]:
+    from dagster import DagsterEventType
+
+    logs = instance.all_logs(run_id, of_type=DagsterEventType.STEP_FAILURE)
+    return [entry.dagster_event.step_key for entry in logs]
 
 
 def _cause(error: BaseException, log: Path) -> RegularsError:
@@ -381,6 +435,8 @@ def _print_summary(settings: Settings) -> None:
         table.add_row("", f"what they found is in {_shown(settings.build_dir / 'failing_rows')}")
     table.add_row("Books", f"{shop.balanced} of {shop.reconciled} sums balance to the cent")
     table.add_row("Warehouse", _shown(settings.published_file))
+    if settings.report_file.exists():
+        table.add_row("Report", _shown(settings.report_file))
     out.print(f"\n[bold]Your shop as of {shop.as_of:%d %B %Y}[/bold]")
     out.print(table, soft_wrap=False)
     for held in shop.held:

@@ -34,6 +34,7 @@ SHARING = (
     "tests/definitions/test_repeat_rates.py",
     "tests/integration/test_every_expectation_fails_once.py",
     "tests/integration/test_plans.py",
+    "tests/integration/test_report.py",
     "tests/integration/test_reruns.py::test_a_second_run_changes_nothing_but_the_generation",
     "tests/integration/test_reruns.py::test_build_and_log_are_for_their_owner_only",
 )

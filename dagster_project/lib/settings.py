@@ -128,6 +128,10 @@ class Settings(BaseSettings):
         return self.published_dir / "current" / "warehouse.duckdb"
 
     @property
+    def report_file(self) -> Path:
+        return self.warehouse / "report.html"
+
+    @property
     def lock_file(self) -> Path:
         return self.warehouse / "run.lock"
 

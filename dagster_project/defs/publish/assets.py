@@ -1,4 +1,4 @@
-"""The last step: what passed every check becomes what readers see."""
+"""The last steps: what passed every check becomes what readers see, and the report on it."""
 
 import dagster as dg
 
@@ -8,7 +8,10 @@ from dagster_project.defs.resources import Warehouse, no_retries
 from dagster_project.lib.dbt import as_of_date, mart_descriptions
 from dagster_project.lib.progress import LOGGER, say
 from dagster_project.lib.publish.generations import publish
+from dagster_project.lib.report.write import cannot_write, write_report
 from dagster_project.lib.settings import load_settings
+
+REPORT_RETRIES = 2
 
 
 @dg.asset(
@@ -69,6 +72,31 @@ def published_postgres(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     )
 
 
-ASSETS = [published_warehouse]
+@dg.asset(
+    key=["published", "report"],
+    group_name="published",
+    deps=[published_warehouse],
+    kinds={"html"},
+    description="The report on the published version: report.html, a page for a browser.",
+    retry_policy=dg.RetryPolicy(max_retries=REPORT_RETRIES, delay=5),
+    op_tags={"dagster/priority": "-1"},  # what stops at the first failure has done the rest
+)
+def published_report(
+    context: dg.AssetExecutionContext, warehouse: Warehouse
+) -> dg.MaterializeResult[None]:
+    say("writing the report")
+    with no_retries():
+        try:
+            file = write_report(warehouse.settings)
+        except OSError as error:
+            if context.retry_number < REPORT_RETRIES:
+                raise
+            raise cannot_write(error) from error
+    return dg.MaterializeResult(
+        metadata={"file": dg.MetadataValue.path(file), "bytes": file.stat().st_size}
+    )
+
+
+ASSETS = [published_warehouse, published_report]
 if load_settings().postgres_url:
     ASSETS.append(published_postgres)

@@ -182,6 +182,12 @@ def current_id(settings: Settings) -> str | None:
         return None
 
 
+def replaced_file(settings: Settings, generation: str) -> Path | None:
+    """The warehouse that this generation replaced, if it is kept."""
+    before = _before(settings, generation, [item.id for item in generations(settings)])
+    return _generations_dir(settings) / before / WAREHOUSE if before else None
+
+
 def _generations_dir(settings: Settings) -> Path:
     return settings.published_dir / "generations"
 

@@ -26,15 +26,18 @@ NESTED = frozenset(("list", "array", "struct", "map", "union"))
 BATCH = 10_000
 
 
-def connect_published(settings: Settings) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to the current generation, `marts` first on its search path.
+def connect_published(
+    settings: Settings, generation: Path | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the current generation, or the file of the one named, `marts` first
+    on its search path.
 
     It stays on that generation whatever is published meanwhile. Raises InputError where nothing was
     published yet, RegularsError where the file cannot be read.
     """
     for _ in range(3):
         # Not by the link: within a process, DuckDB takes an open file of that name for this one.
-        file = settings.published_file.resolve()
+        file = (generation or settings.published_file).resolve()
         if not file.is_file():
             continue
         try:
