@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,10 +20,17 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
+from dagster_project.lib.dates import dates_between, yesterday
 from dagster_project.lib.engine import Engine
 from dagster_project.lib.errors import CheckFailed, InputError, RegularsError
 from dagster_project.lib.progress import LOGGER, say
-from dagster_project.lib.settings import Settings, load_settings, parse_date
+from dagster_project.lib.settings import (
+    WAREHOUSE_FILE,
+    Settings,
+    load_settings,
+    parse_date,
+    read_date,
+)
 
 if TYPE_CHECKING:
     from dagster_project.lib.activation.export import Exported
@@ -60,6 +68,12 @@ class Format(StrEnum):
 OLD_AFTER_DAYS = 7  # a shop that runs every day exports what is a day old
 
 
+class Step(StrEnum):
+    day = "day"
+    week = "week"
+    month = "month"
+
+
 class ExportFormat(StrEnum):
     csv = "csv"
     parquet = "parquet"
@@ -77,6 +91,21 @@ def _plain_errors() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+@contextmanager
+def _alerts(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except RegularsError as error:
+        from dagster_project.lib.alerts import alert
+
+        alert(settings, str(error), look_at=str(_log(settings)))
+        raise
+
+
+def _log(settings: Settings) -> Path:
+    return settings.build_dir / "run.log"
+
+
 def _escape(text: str) -> str:
     return text.replace("[", r"\[")
 
@@ -90,16 +119,52 @@ def run(
     warehouse: Warehouse = None,
     as_of: Annotated[
         str | None,
-        typer.Option(help="Date the marts speak of.", show_default="the last date in the data"),
+        typer.Option(
+            help="Date the marts speak of, or yesterday.", show_default="the last date in the data"
+        ),
     ] = None,
 ) -> None:
     """Load what has landed, build, check and publish."""
     with _plain_errors():
         settings = load_settings(connectors=connector, landing=landing, warehouse=warehouse)
-        parse_date("as_of", as_of or "")
-        _check_landing(settings)
-        _refresh(settings, as_of or "")
+        if as_of == "yesterday":
+            day: date | None = yesterday(settings.time_zone)
+        else:
+            day = parse_date("as_of", as_of or "")
+        _listen()
+        with _alerts(settings):
+            _check_landing(settings)
+            _refresh(settings, day)
         _print_summary(settings)
+
+
+@app.command(epilog="Example: [bold]regulars backfill 2025-01-31 2025-12-31 --every month[/bold]")
+def backfill(
+    first: Annotated[str, typer.Argument(help="The first date.", metavar="FROM")],
+    last: Annotated[str, typer.Argument(help="The last date.", metavar="TO")],
+    every: Annotated[Step, typer.Option(help="How far the dates lie apart.")] = Step.month,
+    connector: Connector = None,
+    landing: Landing = None,
+    warehouse: Warehouse = None,
+) -> None:
+    """Build what the marts said on past dates, beside the version that readers see."""
+    from dagster_project.lib.publish.generations import generations
+
+    with _plain_errors():
+        settings = load_settings(connectors=connector, landing=landing, warehouse=warehouse)
+        days = dates_between(read_date("FROM", first), read_date("TO", last), every.value)
+        _listen()
+        with _alerts(settings):
+            _check_landing(settings)
+            seen = [version.as_of for version in generations(settings) if version.is_current]
+            try:
+                for day in days:
+                    say(f"as of {day}")
+                    _refresh(settings, day, make_current=False, wait=True)
+                    out.print(f"{day}  {_shown(settings.published_link(day) / WAREHOUSE_FILE)}")
+            finally:
+                say("as of the version that readers see")  # whose build exports read
+                _refresh(settings, seen[0] if seen else None, wait=True)
 
 
 @app.command(epilog="Example: [bold]regulars demo --customers 20000 --seed 7[/bold]")
@@ -148,12 +213,17 @@ def query(
     output: Annotated[
         Path | None, typer.Option(help="File to write to.", show_default="the terminal")
     ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="Date of a backfill.", show_default="the version that readers see"),
+    ] = None,
 ) -> None:
     """Ask the published warehouse."""
     from dagster_project.lib.publish.query import run_query, write_result
 
     with _plain_errors():
-        answer = run_query(load_settings(warehouse=warehouse), sql)
+        day = parse_date("--as-of", as_of or "")
+        answer = run_query(load_settings(warehouse=warehouse), sql, day)
         write_result(answer, format.value, output or sys.stdout)
 
 
@@ -246,6 +316,28 @@ def report(
         _write_report(load_settings(warehouse=warehouse), output)
 
 
+@app.command(epilog="Example: [bold]regulars status --max-age 26[/bold]")
+def status(
+    warehouse: Warehouse = None,
+    max_age: Annotated[
+        float | None, typer.Option(help="Hours; an older version fails.", show_default="any age")
+    ] = None,
+) -> None:
+    """Say which version readers see, and whether it is too old."""
+    from dagster_project.lib.publish.generations import generations
+
+    with _plain_errors():
+        settings = load_settings(warehouse=warehouse)
+        current = next((item for item in generations(settings) if item.is_current), None)
+        if current is None:
+            raise CheckFailed(f"{settings.warehouse}: nothing is published yet")
+        hours = (datetime.now(UTC) - current.published_at).total_seconds() / 3600
+        shown = f"{current.id}, as of {current.as_of}, published {hours:,.1f} hours ago"
+        if max_age is not None and hours > max_age:
+            raise CheckFailed(f"the version that readers see is too old: {shown}")
+        out.print(shown)
+
+
 @app.command(epilog="Example: [bold]regulars rollback --warehouse shop[/bold]")
 def rollback(
     warehouse: Warehouse = None,
@@ -272,7 +364,7 @@ def rollback(
                 version.id,
                 version.as_of.isoformat(),
                 f"{version.published_at:%Y-%m-%d %H:%M:%S}",
-                "current" if version.is_current else "",
+                "current" if version.is_current else "backfill" if version.is_dated else "",
             )
         out.print(table, soft_wrap=False)
 
@@ -310,12 +402,9 @@ def _check_landing(settings: Settings) -> None:
 
 
 def _write_report(settings: Settings, output: Path | None = None) -> None:
-    from dagster_project.lib.report.write import cannot_write, write_report
+    from dagster_project.lib.report.write import write_report
 
-    try:
-        out.print(f"Report: {_shown(write_report(settings, output))}")
-    except OSError as error:
-        raise cannot_write(error) from None
+    out.print(f"Report: {_shown(write_report(settings, output))}")
 
 
 def _renew_report(settings: Settings) -> None:
@@ -344,22 +433,26 @@ def _listen() -> None:
     LOGGER.setLevel(logging.INFO)
 
 
-def _refresh(settings: Settings, as_of: str) -> None:
+def _refresh(
+    settings: Settings, as_of: date | None, *, make_current: bool = True, wait: bool = False
+) -> None:
     """Runs Dagster's job in this process. What Dagster and dbt print goes to build/run.log."""
     for name, value in settings.environment().items():
         os.environ[name] = value
-    _listen()
     settings.build_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    log = settings.build_dir / "run.log"
+    log = _log(settings)
     log.touch(mode=0o600)
     without_report: RegularsError | None = None
     with log.open("w") as file, redirect_stdout(file), redirect_stderr(file):
         import dagster as dg
 
         from dagster_project.definitions import defs
+        from dagster_project.defs.jobs import BY_COMMAND_LINE, run_config
+
         run_id = str(uuid4())
         config: dict[str, Any] = {
-            "ops": {"raw_files": {"config": {"as_of": as_of}}},
+            **run_config(as_of, make_current=make_current),
+            **({} if wait else {"resources": {"warehouse": {"config": {"wait_seconds": 0}}}}),
             "loggers": {"console": {"config": {"log_level": "INFO"}}},
         }
         instance = (
@@ -369,8 +462,9 @@ def _refresh(settings: Settings, as_of: str) -> None:
         )
         with instance:
             try:
-                job = defs.resolve_job_def("daily_refresh")
-                job.execute_in_process(config, instance=instance, run_id=run_id)
+                defs.resolve_job_def("daily_refresh").execute_in_process(
+                    config, instance=instance, run_id=run_id, tags=BY_COMMAND_LINE
+                )
             except Exception as error:
                 failed, cause = _failed_steps(instance, run_id), _cause(error, log)
                 if failed == ["published__postgres"]:

@@ -22,7 +22,7 @@ defs = dg.Definitions(
     asset_checks=checks.layer_checks,
     jobs=[jobs.daily_refresh],
     schedules=[schedules.every_morning],
-    sensors=[sensors.landing_folder],
+    sensors=[sensors.landing_folder, sensors.failed_run],
     resources=resources.RESOURCES,
     executor=dg.in_process_executor,
 )

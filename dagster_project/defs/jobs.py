@@ -1,5 +1,8 @@
 """The one job: from the landing folder to the published warehouse."""
 
+from datetime import date
+from typing import Any
+
 import dagster as dg
 
 daily_refresh = dg.define_asset_job(
@@ -7,3 +10,14 @@ daily_refresh = dg.define_asset_job(
     selection=dg.AssetSelection.all() - dg.AssetSelection.assets(["quality", "check_results"]),
     description="Load what has landed, build, check, publish.",
 )
+
+# Runs of `regulars run` say for themselves that they have failed.
+BY_COMMAND_LINE = {"regulars/started_by": "command line"}
+
+
+def run_config(as_of: date | None, *, make_current: bool = True) -> dict[str, Any]:
+    """Without as_of, of the last date in the data."""
+    ops: dict[str, Any] = {"raw_files": {"config": {"as_of": as_of.isoformat() if as_of else ""}}}
+    if not make_current:
+        ops["published__warehouse"] = {"config": {"make_current": False}}
+    return {"ops": ops}

@@ -8,19 +8,26 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 import dagster as dg
+import duckdb
 from dagster_dbt import DbtCliResource
 from packaging.version import Version, parse
 from pydantic import PrivateAttr
 
 from dagster_project.defs.dbt.project import dbt_project
 from dagster_project.lib.dbt import DBT_PROGRAM, PARSED_FILE
-from dagster_project.lib.errors import RegularsError, Unreachable
+from dagster_project.lib.errors import RegularsError, StorageError, Unreachable
+from dagster_project.lib.figures import TellingFigure
 from dagster_project.lib.lock import warehouse_lock
 from dagster_project.lib.settings import Settings, load_settings
 
 
 class Warehouse(dg.ConfigurableResource[Any]):
-    """The settings of the shop, and the sole right to write to its warehouse until the run ends."""
+    """The settings of the shop, and the sole right to write to its warehouse until the run ends.
+
+    Where the command line holds it, a run of Dagster waits, as it does for another run.
+    """
+
+    wait_seconds: float = 3600
 
     _settings: Settings = PrivateAttr()
 
@@ -31,7 +38,8 @@ class Warehouse(dg.ConfigurableResource[Any]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Any]:
         self._settings = load_settings()
-        with warehouse_lock(self._settings, context.run.run_id if context.run else ""):
+        run_id = context.run.run_id if context.run else ""
+        with warehouse_lock(self._settings, run_id, self.wait_seconds):
             yield self
 
 
@@ -47,15 +55,26 @@ class Dbt(DbtCliResource):
         return None
 
 
+RETRY_IO = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+
+
 @contextmanager
-def no_retries() -> Iterator[None]:
-    """An error that speaks to a person is final: trying again would only say it again. Not so where
-    a server was away."""
+def retry_only_io() -> Iterator[None]:
+    """What else than reading and writing fails is final: trying again would only say it again."""
     try:
         yield
+    except (StorageError, Unreachable, OSError, duckdb.IOException):
+        raise
     except RegularsError as error:
-        passing = isinstance(error, Unreachable)
-        raise dg.Failure(description=str(error), allow_retries=passing) from error
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    except Exception as error:
+        described = f"{type(error).__name__}: {error}"
+        raise dg.Failure(description=described, allow_retries=False) from error
+
+
+def figure_metadata(figure: TellingFigure) -> dict[str, float]:
+    value = {} if figure.value is None else {figure.name: figure.value}
+    return {"dagster/row_count": figure.rows, **value}
 
 
 RESOURCES: dict[str, object] = {

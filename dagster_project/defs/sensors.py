@@ -1,34 +1,81 @@
-"""What makes the job run besides the clock."""
+"""What happens besides the clock: files have landed, a run has failed."""
 
 import hashlib
+import json
 import time
 
 import dagster as dg
+from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
-from dagster_project.defs.jobs import daily_refresh
+from dagster_project.defs.jobs import BY_COMMAND_LINE, daily_refresh, run_config
+from dagster_project.lib.alerts import alert
+from dagster_project.lib.dates import yesterday
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.intake.connectors import load_connectors
-from dagster_project.lib.intake.landing import find_landed
+from dagster_project.lib.intake.landing import Landed, find_landed
 from dagster_project.lib.settings import load_settings
 
 SETTLED_SECONDS = 60
+UNDER_WAY = [dg.DagsterRunStatus.QUEUED, *IN_PROGRESS_RUN_STATUSES]
 
 
 @dg.sensor(
     job=daily_refresh,
     minimum_interval_seconds=60,
-    description="Runs when files in the landing folder have changed, once none has for a minute.",
+    default_status=dg.DefaultSensorStatus.RUNNING
+    if load_settings().automatic
+    else dg.DefaultSensorStatus.STOPPED,
+    description="Runs as of yesterday when files in the landing folder have changed, once nothing"
+    " about them has for a minute.",
 )
 def landing_folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    settings = load_settings()
     try:
-        _, landed = find_landed(load_settings(), load_connectors())
+        _, landed = find_landed(settings, load_connectors())
     except InputError as error:
         return dg.SkipReason(str(error))
-    state = sorted((file.path, file.bytes, file.modified_ns) for file in landed)
-    fingerprint = hashlib.sha256(repr(state).encode()).hexdigest()
-    if fingerprint == context.cursor:
+    now, state = time.time(), _fingerprint(landed)
+    seen = json.loads(context.cursor or "{}")
+    if state == seen.get("ran_with"):
         return dg.SkipReason("nothing has changed in the landing folder")
-    if time.time() - max(file.modified_ns for file in landed) / 1e9 < SETTLED_SECONDS:
-        return dg.SkipReason("files are still being written")
-    context.update_cursor(fingerprint)
-    return dg.RunRequest()  # no run key: a file that comes back is a change too
+    # By looks at sizes and times, not by the age of a file: a copy may keep the time of what it is
+    # copied from, and the clock of a file server may be another one.
+    if state != seen.get("state") or not seen["since"] <= now:
+        context.update_cursor(json.dumps({**seen, "state": state, "since": now}))
+        return dg.SkipReason("files have changed; waiting until they do not for a minute")
+    if now - seen["since"] < SETTLED_SECONDS:
+        return dg.SkipReason("files have changed less than a minute ago")
+    if context.instance.get_runs_count(dg.RunsFilter(statuses=UNDER_WAY)):
+        return dg.SkipReason("waiting for the run that is under way")
+    context.update_cursor(json.dumps({"ran_with": state}))
+    as_of = yesterday(settings.time_zone)
+    return dg.RunRequest(run_config=run_config(as_of))  # without a key: a file may come back
+
+
+def _fingerprint(landed: list[Landed]) -> str:
+    state = sorted((file.path, file.bytes, file.modified_ns, file.identity) for file in landed)
+    return hashlib.sha256(repr(state).encode()).hexdigest()
+
+
+@dg.run_failure_sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sends one alert for each failed run, where a webhook or an address is set.",
+)
+def failed_run(context: dg.RunFailureSensorContext) -> None:
+    run = context.dagster_run
+    if BY_COMMAND_LINE.items() <= run.tags.items():
+        return
+    reasons = [_reason(event) for event in context.get_step_failure_events()]
+    error = "\n".join(reasons) or context.failure_event.message or "the run has ended early"
+    alert(load_settings(), error, look_at=f"run {run.run_id} in Dagster")
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    failure = event.step_failure_data
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    error = failure.error
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip() if error else "a step has failed"

@@ -204,3 +204,7 @@ def as_of_date(settings: Settings) -> date:
             " to report in, by reporting_currency in regulars.toml or REGULARS_REPORTING_CURRENCY"
         )
     return as_of
+
+
+if __name__ == "__main__":
+    prepare_manifest()

@@ -19,6 +19,10 @@ class CheckFailed(RegularsError):
     exit_code = 1
 
 
+class StorageError(RegularsError):
+    """Files could not be read or written; tried again, it may go well."""
+
+
 class BusyError(RegularsError):
     """Another run is writing to this warehouse."""
 

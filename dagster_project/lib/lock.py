@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -12,16 +13,20 @@ from pathlib import Path
 
 from dagster_project.lib.dbt import DBT_PROGRAM
 from dagster_project.lib.errors import BusyError, InputError, RegularsError
+from dagster_project.lib.progress import say
 from dagster_project.lib.settings import Settings
+
+LOOK_AGAIN_SECONDS = 1.0
 
 
 @contextmanager
-def warehouse_lock(settings: Settings, run_id: str = "") -> Iterator[None]:
+def warehouse_lock(settings: Settings, run_id: str = "", wait_seconds: float = 0) -> Iterator[None]:
     """Hold the warehouse for one run, a rollback or an erasure; not re-entrant.
 
-    The kernel frees the lock when its holder ends, however it ends, so there is no stale one; the
-    file stays and only says who holds it. Raises BusyError where somebody does, InputError where
-    the lock file is a link or no file, RegularsError where it cannot be opened.
+    Where somebody holds it, waits for so long. The kernel frees the lock when its holder ends,
+    however it ends, so there is no stale one; the file stays and only says who holds it. Raises
+    BusyError where somebody still does, InputError where the lock file is a link or no file,
+    RegularsError where it cannot be opened.
     """
     path = settings.lock_file
     try:
@@ -36,9 +41,7 @@ def warehouse_lock(settings: Settings, run_id: str = "") -> Iterator[None]:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise InputError(f"{path} is not a regular file; remove it")
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(_busy_message(settings, os.pread(descriptor, 1000, 0))) from None
+            _take(descriptor, settings, wait_seconds)
         except OSError as error:
             raise RegularsError(f"{path}: cannot be locked: {error.strerror}") from None
         _describe(descriptor, run_id)
@@ -48,6 +51,23 @@ def warehouse_lock(settings: Settings, run_id: str = "") -> Iterator[None]:
             os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int, settings: Settings, wait_seconds: float) -> None:
+    give_up_at = time.monotonic() + wait_seconds
+    is_said = False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            busy = _busy_message(settings, os.pread(descriptor, 1000, 0))
+            if time.monotonic() >= give_up_at:
+                raise BusyError(busy) from None
+        if not is_said:
+            say(f"waiting: {busy}")
+            is_said = True
+        time.sleep(LOOK_AGAIN_SECONDS)
 
 
 def end_left_behind(settings: Settings) -> None:

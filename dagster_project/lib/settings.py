@@ -7,13 +7,22 @@ shop; its folders are named here and nowhere else.
 
 import csv
 import os
+import re
 import secrets
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -27,6 +36,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DBT_DIR = PROJECT_ROOT / "dbt"
 EXPECTATIONS_DIR = PROJECT_ROOT / "expectations"
 SETTINGS_FILE = "regulars.toml"
+WAREHOUSE_FILE = "warehouse.duckdb"
 
 
 class Settings(BaseSettings):
@@ -70,6 +80,10 @@ class Settings(BaseSettings):
     postgres_url: SecretStr | None = Field(None, description="database to publish into, too")
     postgres_reader: str = Field("regulars_reader", description="role that may read it")
     hash_key: SecretStr | None = Field(None, description="key of the hashes that stand for e-mails")
+    automatic: bool = Field(False, description="whether schedule and sensor start with Dagster")
+    alert_webhook: SecretStr | None = Field(None, description="gets failed runs as JSON")
+    alert_email: str = Field("", description="comma-separated; gets failed runs by mail")
+    smtp_url: SecretStr | None = Field(None, description="smtp(s)://user:password@host:port")
 
     @field_validator("landing", "warehouse")
     @classmethod
@@ -103,6 +117,37 @@ class Settings(BaseSettings):
             raise ValueError("write it like postgresql://user:password@host:5432/database")
         return url
 
+    @field_validator("alert_webhook", "smtp_url")
+    @classmethod
+    def _known_scheme(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if url is not None and not url.get_secret_value():
+            return None
+        schemes = {"alert_webhook": ("http", "https"), "smtp_url": ("smtp", "smtps")}
+        if url is not None:
+            allowed = schemes[str(info.field_name)]
+            try:
+                parts = urlsplit(url.get_secret_value())
+                is_right = parts.scheme in allowed and parts.hostname and parts.port != 0
+            except ValueError:  # a port that is none
+                is_right = False
+            if not is_right:
+                raise ValueError(f"must be a URL that begins with {' or '.join(allowed)}")
+        return url
+
+    @field_validator("alert_email")
+    @classmethod
+    def _addresses(cls, text: str) -> str:
+        addresses = [address.strip() for address in text.split(",") if address.strip()]
+        if not all(re.fullmatch(r"[^@\s]+@[^@\s]+", address) for address in addresses):
+            raise ValueError("must be addresses, comma-separated")
+        return ",".join(addresses)
+
+    @model_validator(mode="after")
+    def _mail_has_a_server(self) -> Self:
+        if self.alert_email and self.smtp_url is None:
+            raise ValueError("alert_email needs smtp_url, by which mail is sent")
+        return self
+
     @property
     def connector_names(self) -> tuple[str, ...]:
         return tuple(name.strip() for name in self.connectors.split(",") if name.strip())
@@ -123,9 +168,14 @@ class Settings(BaseSettings):
     def published_dir(self) -> Path:
         return self.warehouse / "published"
 
+    def published_link(self, as_of: date | None = None) -> Path:
+        """What readers follow: to the current version, or to that built for a past date."""
+        dated = self.published_dir / "as_of" / str(as_of)
+        return dated if as_of else self.published_dir / "current"
+
     @property
     def published_file(self) -> Path:
-        return self.published_dir / "current" / "warehouse.duckdb"
+        return self.published_link() / WAREHOUSE_FILE
 
     @property
     def report_file(self) -> Path:
@@ -173,9 +223,14 @@ class Settings(BaseSettings):
 
 
 def parse_date(name: str, text: str) -> date | None:
-    """The date that was asked for; None where none was. Raises InputError where it is no date."""
+    """The date that was asked for; None where none was."""
+    return read_date(name, text) if text else None
+
+
+def read_date(name: str, text: str) -> date:
+    """The date that was asked for. Raises InputError where it is none."""
     try:
-        return date.fromisoformat(text) if text else None
+        return date.fromisoformat(text)
     except ValueError:
         raise InputError(f"{name} {text!r} is not a date; write it like 2025-12-31") from None
 
@@ -189,6 +244,7 @@ def load_settings(**given: Any) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         problems = "; ".join(
-            f"setting {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
+            f"setting {'.'.join(map(str, item['loc']))}: {item['msg']}".replace("setting : ", "")
+            for item in error.errors()
         )
         raise InputError(problems) from None

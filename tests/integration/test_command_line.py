@@ -25,6 +25,7 @@ from dagster_project.lib.lock import warehouse_lock
 from dagster_project.lib.publish.generations import current_id, generations
 from dagster_project.lib.settings import Settings
 from tests.faults.dirty_folder import HELD, write_dirty_folder
+from tests.receivers import webhook
 from tests.shops import contents, dbt, environment, rebuild, regulars, rows, settings_of, write_csv
 
 ORDERS = [
@@ -195,8 +196,12 @@ def test_a_file_most_of_which_is_rejected_is_not_published(own: Settings) -> Non
         for number, amount in enumerate(amounts)
     ]
     write_csv(own.landing / "orders_2.csv", lines)
-    message = run_error(own, 1)
+    with webhook() as hook:
+        message = run_error(own, 1, REGULARS_ALERT_WEBHOOK=hook.url)
     head, failing = failing_rows(message)
+    (alert,) = hook.received
+    assert [line.split("; ")[0] for line in alert["problems"]] == [head]
+    assert alert["readers_see"]["generation"] == published
     assert head == "raw.intake__files: most_records_of_a_file_fit: 1 unexpected rows"
     (row,) = read_csv(failing)
     assert (row["file"], row["records"], row["rejected"]) == ("orders_2.csv", "110", "60")
@@ -327,6 +332,46 @@ def test_rollback_goes_back_and_says_where_it_stands(own: Settings) -> None:
     message = error_of("rollback", "--to", "../..", "--warehouse", own.warehouse, code=2)
     assert message.startswith("generation ../.. is not kept; kept: ")
     assert older in message and newer in message
+
+
+def test_the_status_says_what_readers_see_and_fails_where_it_is_old(
+    own: Settings, tmp_path: Path
+) -> None:
+    current = current_id(own)
+    for options in ((), ("--max-age", 24)):
+        said = ask("status", "--warehouse", own.warehouse, *options)
+        assert said.returncode == 0
+        assert said.stdout.startswith(f"{current}, as of 2025-03-01, published 0.")
+    old = error_of("status", "--warehouse", own.warehouse, "--max-age", 0, code=1)
+    assert old.startswith(f"the version that readers see is too old: {current}, ")
+    none = error_of("status", "--warehouse", tmp_path / "none", code=1)
+    assert none.endswith("nothing is published yet")
+
+
+def test_a_backfill_whose_dates_are_none(own: Settings) -> None:
+    where = ("--landing", own.landing, "--warehouse", own.warehouse, "--connector", "files")
+    assert "FROM '2025' is not a date" in error_of("backfill", "2025", "2025-01-01", *where, code=2)
+    said = error_of("backfill", "2025-02-01", "2025-01-01", *where, code=2)
+    assert said == "2025-01-01 is before 2025-02-01; name the earlier date first"
+
+
+@pytest.mark.long
+def test_a_backfill_leaves_what_readers_see_and_what_exports_read(own: Settings) -> None:
+    given = ("--landing", own.landing, "--warehouse", own.warehouse, "--connector", "files")
+    before = contents(own)
+    result = regulars("backfill", "2025-01-31", "2025-02-28", *given)
+    assert result.returncode == 0, result.stderr
+    for day, orders in (("2025-01-31", 1), ("2025-02-28", 2)):
+        file = own.published_dir / "as_of" / day / "warehouse.duckdb"
+        assert f"{day}  {file}" in result.stdout
+        where = ("--warehouse", own.warehouse, "--format", "csv", "--as-of", day)
+        assert ask("query", *where, "select count(*) from fct_orders").stdout.split()[1] == str(
+            orders
+        )
+    assert contents(own) == before
+    with duckdb.connect(str(own.build_file), read_only=True) as connection:
+        built = connection.execute("select as_of_date from intermediate.int_run__settings")
+        assert built.fetchall() == [(date(2025, 3, 1),)]
 
 
 def test_rollback_where_nothing_was_published(tmp_path: Path) -> None:

@@ -5,25 +5,31 @@ import runpy
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from datetime import date, datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import duckdb
 import pytest
+from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy
 
 from dagster_project.definitions import defs
-from dagster_project.defs import schedules
-from dagster_project.defs.sensors import landing_folder
-from dagster_project.lib.errors import InputError
+from dagster_project.defs import schedules, sensors
+from dagster_project.defs.jobs import BY_COMMAND_LINE, run_config
+from dagster_project.defs.publish.assets import KEY
+from dagster_project.defs.resources import RETRY_IO, retry_only_io
+from dagster_project.lib.errors import CheckFailed, InputError, StorageError
 from dagster_project.lib.intake.connectors import load_connectors
 from dagster_project.lib.intake.intake import run_intake
 from dagster_project.lib.publish.generations import current_id
+from dagster_project.lib.publish.query import connect_published
 from dagster_project.lib.settings import DBT_DIR, PROJECT_ROOT, Settings
-from tests.shops import KEY, contents, environment, rebuild, settings_of, write_csv
+from tests.receivers import webhook
+from tests.shops import KEY as HASH_KEY
+from tests.shops import contents, environment, rebuild, rows, settings_of, write_csv
 
 BIN = Path(sys.executable).parent
 ORDERS = [
@@ -43,7 +49,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name in [name for name in os.environ if name.startswith("REGULARS_")]:
         monkeypatch.delenv(name)
     settings = settings_of(tmp_path / "landing", tmp_path / "warehouse", connectors="files")
-    for name, value in {**settings.environment(), "REGULARS_HASH_KEY": KEY}.items():
+    for name, value in {**settings.environment(), "REGULARS_HASH_KEY": HASH_KEY}.items():
         monkeypatch.setenv(name, value)
     settings.landing.mkdir()
     return settings
@@ -112,17 +118,89 @@ def test_the_job_in_process_materializes_every_asset(shop: Settings) -> None:
     assert contents(shop) == contents(rebuild(again))
 
 
-def daily_refresh() -> dg.ExecuteInProcessResult:
-    return defs.resolve_job_def("daily_refresh").execute_in_process(raise_on_error=False)
+@pytest.mark.long
+def test_a_morning_a_landed_file_and_a_backfill(shop: Settings, watch: "Watch") -> None:
+    """As the daemon goes about it: what is evaluated is executed, one after the other."""
+    job, instance = defs.resolve_job_def("daily_refresh"), watch.instance
+
+    def execute(config: dict[str, Any]) -> dg.ExecuteInProcessResult:
+        result = job.execute_in_process(config, instance=instance)
+        assert result.success
+        return result
+
+    write_csv(shop.landing / "orders.csv", ORDERS[:5])
+    morning = datetime(2025, 5, 31, 5, tzinfo=UTC)
+    context = dg.build_schedule_context(instance, scheduled_execution_time=morning)
+    request = schedules.every_morning(context)
+    assert isinstance(request, dg.RunRequest)
+    execute(dict(request.run_config))
+    assert rows(shop, "select as_of_date from meta.publication") == [(date(2025, 5, 30),)]
+    assert watch.look() == CHANGED
+
+    write_csv(shop.landing / "orders_2.csv", ORDERS[5:])
+    assert [watch.look(), watch.look()] == [CHANGED, "run"]
+    assert watch.requested is not None
+    landed = execute(dict(watch.requested.run_config))
+    sales = sum(int(str(order["merchandise_amount"])) for order in ORDERS)
+    assert figures(landed, "fct_orders") == {"dagster/row_count": len(ORDERS), "net_sales": sales}
+    assert figures(landed, "dim_customers") == {"dagster/row_count": 3, "buyers": 3}
+    current, published = current_id(shop), contents(shop)
+
+    for month, orders in ((2, 2), (4, 4)):
+        past = date(2025, month, 15)
+        made = execute(run_config(past, make_current=False))
+        with connect_published(shop, past) as connection:
+            assert connection.execute("select count(*) from fct_orders").fetchall() == [(orders,)]
+            assert connection.execute("select count(*) from fct_restatements").fetchall() == [(0,)]
+        keys = {event.asset_key for event in made.get_asset_materialization_events()}
+        assert KEY not in keys, "readers see what they saw, and it is as old as before"
+    assert current_id(shop) == current
+    assert contents(shop) == published
+    latest = instance.get_latest_materialization_event(KEY)
+    assert latest is not None and latest.run_id == landed.run_id
 
 
-def test_a_failing_critical_check_blocks_what_is_downstream(shop: Settings) -> None:
+def figures(result: dg.ExecuteInProcessResult, mart: str) -> dict[str, Any]:
+    """The numbers on the materialization of a mart."""
+    (event,) = [
+        event
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey(["marts", mart])
+    ]
+    metadata = event.materialization.metadata.items()
+    return {
+        name: value.value
+        for name, value in metadata
+        if isinstance(value, dg.IntMetadataValue | dg.FloatMetadataValue)
+        and name != "Execution Duration"
+    }
+
+
+def daily_refresh(instance: dg.DagsterInstance | None = None) -> dg.ExecuteInProcessResult:
+    job = defs.resolve_job_def("daily_refresh")
+    return job.execute_in_process(instance=instance, raise_on_error=False)
+
+
+def test_a_failing_critical_check_blocks_what_is_downstream_and_is_told_once(
+    shop: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines = [
         {**ORDERS[0], "order_id": n, "merchandise_amount": "1,5" if n % 3 else "1.5"}
         for n in range(150)
     ]
     write_csv(shop.landing / "orders.csv", lines)
-    result = daily_refresh()
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = daily_refresh(instance)
+        with webhook() as hook:
+            monkeypatch.setenv("REGULARS_ALERT_WEBHOOK", hook.url)
+            tell(result, instance, {})
+            tell(result, instance, BY_COMMAND_LINE)  # which has told it by itself
+    (alert,) = hook.received
+    (problem,) = alert["problems"]
+    assert problem.startswith(
+        "raw.intake__files: most_records_of_a_file_fit: 1 unexpected rows; failing rows in "
+    )
+    assert alert["look_at"] == f"run {result.run_id} in Dagster"
     assert not result.success
     made = {event.asset_key.path[0] for event in result.get_asset_materialization_events()}
     assert made == {*load_connectors(), "intake", "run", "previous"}  # the raw layer
@@ -140,6 +218,19 @@ def test_a_failing_critical_check_blocks_what_is_downstream(shop: Settings) -> N
     assert step == "raw_checks"
     retries = [event for event in result.all_events if event.is_step_up_for_retry]
     assert retries == []
+
+
+def tell(
+    result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance, tags: Mapping[str, str]
+) -> None:
+    """The sensor of failed runs, as the daemon calls it for this one."""
+    context = dg.build_run_status_sensor_context(
+        "failed_run",
+        result.get_run_failure_event(),
+        instance,
+        result.dagster_run.with_tags({**result.dagster_run.tags, **tags}),
+    )
+    sensors.failed_run(context.for_run_failure())
 
 
 # The schedule
@@ -176,35 +267,37 @@ def test_the_schedule_and_the_sensor_belong_to_the_job() -> None:
 
 
 class Watch:
-    """The sensor as the daemon asks it: with the cursor that it left, remembering run keys."""
+    """The sensor as the daemon asks it: with the cursor that it left, a minute after the last."""
 
-    def __init__(self) -> None:
+    def __init__(self, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.instance = instance
         self.cursor: str | None = None
-        self.keys: set[str] = set()
+        self.now = 1_760_000_000.0
+        self.requested: dg.RunRequest | None = None
+        monkeypatch.setattr(sensors.time, "time", lambda: self.now)
 
-    def look(self) -> str:
+    def look(self, after: float = 61) -> str:
         """`run`, or why not."""
-        context = dg.build_sensor_context(cursor=self.cursor)
-        answer = landing_folder(context)
+        self.now += after
+        context = dg.build_sensor_context(self.instance, cursor=self.cursor)
+        answer = sensors.landing_folder(context)
         self.cursor = context.cursor
         if isinstance(answer, dg.SkipReason):
-            return answer.skip_message or ""
-        if answer.run_key in self.keys:
-            return "the daemon has launched a run of this key before"
-        if answer.run_key:
-            self.keys.add(answer.run_key)
+            return (answer.skip_message or "").split(";")[0]
+        assert isinstance(answer, dg.RunRequest) and answer.run_key is None
+        self.requested = answer
         return "run"
 
 
 @pytest.fixture
-def watch(shop: Settings) -> Iterator[Watch]:
-    with dg.instance_for_test():
-        yield Watch()
+def watch(shop: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Watch(instance, monkeypatch)
 
 
-def settle(*paths: Path, seconds: int = 120) -> None:
-    for path in paths:
-        os.utime(path, (time.time() - seconds,) * 2)
+CHANGED = "files have changed"
+SETTLING = "files have changed less than a minute ago"
+SAME = "nothing has changed in the landing folder"
 
 
 def test_the_sensor_skips_a_landing_folder_without_files(shop: Settings, watch: Watch) -> None:
@@ -213,44 +306,141 @@ def test_the_sensor_skips_a_landing_folder_without_files(shop: Settings, watch: 
     assert "does not exist" in watch.look()
 
 
-def test_the_sensor_waits_until_files_are_written_and_runs_once(
+def test_the_sensor_runs_once_when_nothing_has_changed_for_a_minute(
     shop: Settings, watch: Watch
 ) -> None:
-    orders = write_csv(shop.landing / "orders.csv", ORDERS[:3])
-    assert watch.look() == "files are still being written"
-    settle(orders)
+    write_csv(shop.landing / "orders.csv", ORDERS[:3])
+    assert [watch.look(), watch.look(30), watch.look(31)] == [CHANGED, SETTLING, "run"]
+    assert [watch.look(), watch.look()] == [SAME, SAME]
+    write_csv(shop.landing / "refunds.csv", [{"refund_id": 1, "order_id": 1, "amount": 1}])
+    assert [watch.look(), watch.look(), watch.look()] == [CHANGED, "run", SAME]
+
+
+def test_a_slow_copy_that_keeps_an_old_time_is_not_taken_half(shop: Settings, watch: Watch) -> None:
+    orders = shop.landing / "orders.csv"
+    for part in range(4):
+        with orders.open("a") as file:
+            file.write(f"line {part}\n")
+        os.utime(orders, (1_700_000_000,) * 2)
+        assert watch.look() == CHANGED
     assert watch.look() == "run"
-    assert watch.look() == "nothing has changed in the landing folder"
-    refunds = write_csv(
-        shop.landing / "refunds.csv",
-        [{"refund_id": 1, "order_id": 1, "amount": 1, "refunded_at": "2025-02-01"}],
-    )
-    assert watch.look() == "files are still being written"
-    settle(refunds)
-    assert watch.look() == "run"
-    assert watch.look() == "nothing has changed in the landing folder"
+
+
+def test_the_clock_of_a_file_server_does_not_matter(shop: Settings, watch: Watch) -> None:
+    orders = write_csv(shop.landing / "orders.csv", ORDERS)
+    os.utime(orders, (watch.now + 1e7,) * 2)
+    assert [watch.look(), watch.look()] == [CHANGED, "run"]
+
+
+def test_the_own_clock_may_be_set_back(shop: Settings, watch: Watch) -> None:
+    write_csv(shop.landing / "orders.csv", ORDERS)
+    assert [watch.look(), watch.look(-7200), watch.look()] == [CHANGED, CHANGED, "run"]
 
 
 def test_the_sensor_runs_when_a_file_is_replaced_and_when_it_comes_back(
     shop: Settings, watch: Watch
 ) -> None:
     orders = write_csv(shop.landing / "orders.csv", ORDERS[:3])
-    settle(orders, seconds=900)
-    assert watch.look() == "run"
+    assert [watch.look(), watch.look()] == [CHANGED, "run"]
     kept = shop.landing.parent / "kept.csv"
     shutil.move(orders, kept)
-    settle(write_csv(orders, ORDERS[3:]), seconds=300)
-    assert watch.look() == "run"
+    write_csv(orders, ORDERS[3:])
+    assert [watch.look(), watch.look()] == [CHANGED, "run"]
     shutil.move(kept, orders)
-    assert watch.look() == "run"
+    assert [watch.look(), watch.look()] == [CHANGED, "run"]
 
 
 def test_the_sensor_does_not_look_at_what_intake_ignores(shop: Settings, watch: Watch) -> None:
-    settle(write_csv(shop.landing / "orders.csv", ORDERS))
-    assert watch.look() == "run"
+    write_csv(shop.landing / "orders.csv", ORDERS)
+    assert [watch.look(), watch.look()] == [CHANGED, "run"]
     (shop.landing / "_notes.txt").write_text("mine")
     (shop.landing / ".orders.csv.part").write_text("half a fi")
-    assert watch.look() == "nothing has changed in the landing folder"
+    assert watch.look() == SAME
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+def test_the_sensor_waits_for_the_run_that_is_under_way(
+    shop: Settings, watch: Watch, status: dg.DagsterRunStatus
+) -> None:
+    write_csv(shop.landing / "orders.csv", ORDERS)
+    assert watch.look() == CHANGED
+    run = dg.DagsterRun(job_name="daily_refresh", status=status)
+    watch.instance.add_run(run)
+    assert [watch.look(), watch.look()] == ["waiting for the run that is under way"] * 2
+    watch.instance.delete_run(run.run_id)
+    assert watch.look() == "run"
+
+
+def test_the_sensor_asks_for_yesterday_in_the_time_zone_of_the_shop(
+    shop: Settings, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGULARS_TIME_ZONE", "Pacific/Kiritimati")
+    write_csv(shop.landing / "orders.csv", ORDERS)
+    assert [watch.look(), watch.look()] == [CHANGED, "run"]
+    assert watch.requested is not None
+    yesterday = datetime.now(UTC) + timedelta(hours=14) - timedelta(days=1)
+    given = watch.requested.run_config["ops"]["raw_files"]["config"]["as_of"]
+    assert given == yesterday.date().isoformat()
+
+
+# By themselves
+
+
+@pytest.mark.parametrize(("automatic", "status"), [("false", "STOPPED"), ("true", "RUNNING")])
+def test_schedule_and_sensor_are_on_where_the_settings_say_so(
+    shop: Settings, monkeypatch: pytest.MonkeyPatch, automatic: str, status: str
+) -> None:
+    monkeypatch.setenv("REGULARS_AUTOMATIC", automatic)
+    schedule = runpy.run_path(str(schedules.__file__))["every_morning"]
+    sensor = runpy.run_path(str(sensors.__file__))["landing_folder"]
+    assert [schedule.default_status.value, sensor.default_status.value] == [status, status]
+
+
+def test_every_step_is_tried_again_where_reading_or_writing_fails() -> None:
+    job = defs.resolve_job_def("daily_refresh")
+    policies = {node.name: node.definition.retry_policy for node in job.nodes}
+    assert set(policies.values()) == {RETRY_IO}, policies
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        (StorageError("disk"), 3),
+        (OSError("disk"), 3),
+        (duckdb.IOException("disk"), 3),
+        (InputError("no files"), 1),
+        (CheckFailed("zeros"), 1),
+        (KeyError("a mistake"), 1),
+    ],
+)
+def test_only_reading_and_writing_is_tried_again(error: Exception, tries: int) -> None:
+    tried = []
+
+    @dg.op(retry_policy=dg.RetryPolicy(max_retries=2))
+    def step() -> None:
+        tried.append(1)
+        with retry_only_io():
+            raise error
+
+    @dg.job(executor_def=dg.in_process_executor)
+    def steps() -> None:
+        step()
+
+    assert not steps.execute_in_process(raise_on_error=False).success
+    assert len(tried) == tries
+
+
+def test_the_warehouse_and_every_mart_grow_stale_where_they_are_not_made() -> None:
+    graph = defs.resolve_asset_graph()
+    keys = {key for key in graph.executable_asset_keys if key.path[0] in ("marts", "published")}
+    for key in keys:
+        policy = graph.get(key).freshness_policy
+        assert isinstance(policy, TimeWindowFreshnessPolicy), key
+        windows = policy.warn_window, policy.fail_window
+        assert [w and w.to_timedelta() for w in windows] == [
+            timedelta(hours=26),
+            timedelta(hours=50),
+        ]
 
 
 # dbt without Dagster

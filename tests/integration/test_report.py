@@ -18,6 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dagster_project.cli import app
+from dagster_project.lib.errors import StorageError
 from dagster_project.lib.report.markup import TAGS, element
 from dagster_project.lib.report.write import write_report
 from dagster_project.lib.settings import Settings
@@ -431,7 +432,7 @@ def test_a_page_that_cannot_be_written_leaves_the_one_before(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", fail)
-        with pytest.raises(OSError):
+        with pytest.raises(StorageError, match="no space left"):
             write_report(two_versions)
     assert file.read_bytes() == before
     assert not list(file.parent.glob(".report*"))

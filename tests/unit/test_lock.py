@@ -2,6 +2,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import threading
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -50,6 +51,27 @@ def test_killed_holder_leaves_no_stale_lock(settings: Settings) -> None:
     assert "run-7" in settings.lock_file.read_text()
     with warehouse_lock(settings):
         pass
+
+
+def test_who_waits_gets_the_warehouse_when_it_is_free(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dagster_project.lib.lock.LOOK_AGAIN_SECONDS", 0.05)
+    with (
+        warehouse_lock(settings, "run-1"),
+        pytest.raises(BusyError),
+        warehouse_lock(settings, "run-2", wait_seconds=0.1),
+    ):
+        pass
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    holder = context.Process(target=_hold, args=(settings.warehouse, theirs))
+    holder.start()
+    assert ours.recv() == "held"
+    threading.Timer(0.3, ours.send, ["let go"]).start()
+    with warehouse_lock(settings, "run-2", wait_seconds=30):
+        assert "run-2" in settings.lock_file.read_text()
+    holder.join()
 
 
 def test_only_the_dbt_that_builds_this_warehouse_is_ended(

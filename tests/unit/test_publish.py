@@ -544,3 +544,48 @@ def test_only_described_tables_are_published_and_all_of_them(settings: Settings)
             as_of=AS_OF,
             descriptions={**described, "fct_gone": TableDescription("")},
         )
+
+
+# Versions of past dates
+
+
+def test_a_version_of_a_past_date_stands_beside_the_current_one(settings: Settings) -> None:
+    go(settings, 1)
+    current = current_id(settings)
+    build(settings, 2)
+    past = date(2023, 12, 31)
+    dated = publish(settings, run_id="r", as_of=past, make_current=False)
+    assert (seen(settings), current_id(settings)) == ([1], current)
+    with connect_published(settings, past) as connection:
+        assert connection.execute(VERSIONS).fetchall() == [(2,)]
+    listed = {version.id: version for version in generations(settings)}
+    assert listed[dated.generation].is_dated and not listed[dated.generation].is_current
+    with pytest.raises(InputError, match="no version of 2023-12-30; `regulars backfill"):
+        connect_published(settings, date(2023, 12, 30))
+
+
+def test_versions_of_past_dates_are_kept_until_they_are_built_anew(settings: Settings) -> None:
+    kept = settings.model_copy(update={"keep_generations": 2})
+    past = [date(2023, 12, day) for day in range(1, 5)]
+    build(kept, 1)
+    dated = {
+        day: publish(kept, run_id="r", as_of=day, make_current=False).generation for day in past
+    }
+    for version in range(2, 6):
+        go(kept, version)
+    undated = [version for version in generations(kept) if not version.is_dated]
+    assert len(undated) == 2 and len(generations(kept)) == 6
+    again = publish(kept, run_id="r", as_of=past[0], make_current=False).generation
+    assert dated[past[0]] in publish(kept, run_id="r", as_of=AS_OF).removed
+    left = {version.id for version in generations(kept) if version.is_dated}
+    assert left == {again, *(dated[day] for day in past[1:])}
+
+
+def test_rollback_does_not_go_to_a_past_date_by_itself(settings: Settings) -> None:
+    build(settings, 1)
+    dated = publish(settings, run_id="r", as_of=date(2023, 1, 1), make_current=False).generation
+    go(settings, 2)
+    with pytest.raises(InputError, match="there is no generation to go back to"):
+        rollback(settings)
+    assert rollback(settings, dated).is_current
+    assert seen(settings) == [1]

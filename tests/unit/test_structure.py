@@ -235,6 +235,14 @@ def test_personal_data_is_read_only_where_it_is_left_out_or_masked() -> None:
     }
 
 
+@pytest.mark.parametrize("name", models("marts"))
+def test_every_mart_has_one_telling_figure(name: str) -> None:
+    ((figure, sql),) = models("marts")[name]["config"]["meta"]["telling_figure"].items()
+    assert re.fullmatch(r"[a-z][a-z0-9_]+", figure)
+    columns = set(models("marts")[name]["columns"])
+    assert re.search(r"count\(\*\)", sql) or columns & set(re.findall(r"\w+", sql)), sql
+
+
 def test_sql_names_no_table_but_by_ref_and_source() -> None:
     for path in MODELS.rglob("*.sql"):
         sql = re.sub(r"--.*|\{[%#].*?[%#]\}", "", path.read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from dagster_project.defs.resources import Warehouse, no_retries
+from dagster_project.defs.resources import RETRY_IO, Warehouse, retry_only_io
 from dagster_project.lib.ltv.predict import predict
 from dagster_project.lib.ltv.tables import LTV_COLUMNS
 from dagster_project.lib.progress import say
@@ -38,10 +38,11 @@ DESCRIPTIONS = {
         for name in LTV_COLUMNS
     ],
     name="ltv_models",
+    retry_policy=RETRY_IO,
 )
 def ltv_models(warehouse: Warehouse) -> Iterator[dg.MaterializeResult[None]]:
     say("fitting the models of lifetime value")
-    with no_retries():
+    with retry_only_io():
         counts = predict(warehouse.settings)
     for name, rows in counts.items():
         yield dg.MaterializeResult(asset_key=["ltv", name], metadata={"dagster/row_count": rows})

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from dagster_project.defs.resources import Warehouse, no_retries
+from dagster_project.defs.resources import RETRY_IO, Warehouse, retry_only_io
 from dagster_project.lib.errors import CheckFailed
 from dagster_project.lib.expectations.layers import check_layer
 from dagster_project.lib.expectations.results import CheckResult, failure_message
@@ -31,18 +31,18 @@ def _layer_checks(layer: str) -> dg.AssetChecksDefinition:
         if any(check.severity == severity for check in suite.checks)
     ]
 
-    @dg.multi_asset_check(specs=specs, name=f"{layer}_checks")
+    @dg.multi_asset_check(specs=specs, name=f"{layer}_checks", retry_policy=RETRY_IO)
     def checks(
         context: dg.AssetCheckExecutionContext, warehouse: Warehouse
     ) -> Iterator[dg.AssetCheckResult]:
         say(f"checking the {layer} layer")
-        with no_retries():
+        with retry_only_io():
             results = check_layer(warehouse.settings, layer, context.run.run_id)
         for spec in specs:
             severity = spec.name.removesuffix("_expectations")
             yield _verdict(spec, severity, [r for r in results if _belongs(r, spec, severity)])
         if message := failure_message(results):
-            with no_retries():
+            with retry_only_io():
                 raise CheckFailed(message)
 
     return checks

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from dagster_project.defs.resources import Warehouse, no_retries
+from dagster_project.defs.resources import RETRY_IO, Warehouse, retry_only_io
 from dagster_project.lib.intake.connectors import load_connectors
 from dagster_project.lib.intake.intake import run_intake
 from dagster_project.lib.intake.ledger import PREVIOUS_COLUMNS
@@ -65,13 +65,11 @@ def _specs() -> list[dg.AssetSpec]:
     return tables + own
 
 
-@dg.multi_asset(
-    specs=_specs(), name="raw_files", retry_policy=dg.RetryPolicy(max_retries=2, delay=5)
-)
+@dg.multi_asset(specs=_specs(), name="raw_files", retry_policy=RETRY_IO)
 def raw_files(
     context: dg.AssetExecutionContext, config: IntakeConfig, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult[None]]:
-    with no_retries():
+    with retry_only_io():
         report = run_intake(
             warehouse.settings,
             as_of=parse_date("as_of", config.as_of),
@@ -104,10 +102,10 @@ def raw_files(
         for name in PREVIOUS_COLUMNS
     ],
     name="previous_version",
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=5),
+    retry_policy=RETRY_IO,
 )
 def previous_version(warehouse: Warehouse) -> Iterator[dg.MaterializeResult[None]]:
-    with no_retries():
+    with retry_only_io():
         counts = keep_previous(warehouse.settings)
     for name, rows in counts.items():
         yield dg.MaterializeResult(

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from dagster_project.lib.activation.contacts import CONTACT_COLUMNS
-from dagster_project.lib.errors import InputError, RegularsError
+from dagster_project.lib.errors import InputError, StorageError
 from dagster_project.lib.intake.connectors import Connector, Entity, load_connectors
 from dagster_project.lib.intake.content import Content
 from dagster_project.lib.intake.landing import Held, Landed, find_landed, opened, printable
@@ -116,7 +116,7 @@ def run_intake(
         run.settle()
         run.commit(ledger_file)
     except OSError as error:
-        raise RegularsError(
+        raise StorageError(
             f"cannot write to the warehouse {settings.warehouse}: {error}"
         ) from error
     rows = tuple(row for row in run.rows.values() if row.connector in (*selected, None))

@@ -10,7 +10,7 @@ import os
 
 import duckdb
 
-from dagster_project.lib.errors import RegularsError
+from dagster_project.lib.errors import RegularsError, StorageError
 from dagster_project.lib.intake.ledger import (
     PREVIOUS_COLUMNS,
     SETTINGS_COLUMNS,
@@ -39,7 +39,8 @@ def keep_previous(settings: Settings) -> dict[str, int]:
                 for name in PREVIOUS_COLUMNS
             }
         except duckdb.Error as error:
-            raise RegularsError(
+            kind = StorageError if isinstance(error, duckdb.IOException) else RegularsError
+            raise kind(
                 f"what was published in {file} cannot be kept for comparison"
                 f" ({str(error).splitlines()[0]}); `regulars rollback` goes back to another"
                 f" version; where there is none, remove {settings.published_dir / 'current'}"

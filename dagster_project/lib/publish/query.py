@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Literal, TextIO
@@ -18,7 +19,7 @@ from rich.text import Text
 
 from dagster_project.lib.errors import InputError, RegularsError
 from dagster_project.lib.publish.candidate import one_line
-from dagster_project.lib.settings import Settings
+from dagster_project.lib.settings import WAREHOUSE_FILE, Settings
 
 Format = Literal["table", "csv", "json", "parquet"]
 
@@ -27,17 +28,18 @@ BATCH = 10_000
 
 
 def connect_published(
-    settings: Settings, generation: Path | None = None
+    settings: Settings, as_of: date | None = None, file_of_version: Path | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to the current generation, or the file of the one named, `marts` first
-    on its search path.
+    """A read-only connection to the current generation, to that built for a past date, or to the
+    one in this file, `marts` first on its search path.
 
     It stays on that generation whatever is published meanwhile. Raises InputError where nothing was
     published yet, RegularsError where the file cannot be read.
     """
     for _ in range(3):
         # Not by the link: within a process, DuckDB takes an open file of that name for this one.
-        file = (generation or settings.published_file).resolve()
+        link = file_of_version or settings.published_link(as_of) / WAREHOUSE_FILE
+        file = link.resolve()
         if not file.is_file():
             continue
         try:
@@ -62,15 +64,18 @@ def connect_published(
                 raise RegularsError(
                     f"{file} cannot be read: {one_line(error)}; `regulars rollback` goes back"
                 ) from None
+    if as_of:
+        missing = f"there is no version of {as_of}; `regulars backfill {as_of} {as_of}` makes it"
+        raise InputError(f"{settings.warehouse}: {missing}")
     raise InputError(f"{settings.warehouse}: nothing is published yet; run `regulars run` first")
 
 
-def run_query(settings: Settings, sql: str) -> duckdb.DuckDBPyRelation:
+def run_query(settings: Settings, sql: str, as_of: date | None = None) -> duckdb.DuckDBPyRelation:
     """The answer of the published warehouse to one question, not yet computed.
 
     Raises InputError with DuckDB's message where the SQL is wrong or does more than ask.
     """
-    connection = connect_published(settings)
+    connection = connect_published(settings, as_of)
     with _sql_errors():
         # DuckDB lets a statement write beside the file it has open, so only questions pass; CREATE
         # is a step of PIVOT and reaches temporary objects only.

@@ -21,7 +21,7 @@ class Snapshot:
 
     def __init__(self, settings: Settings, file: Path | None = None) -> None:
         """Raises InputError where nothing is published, RegularsError where it cannot be read."""
-        self._connection = connect_published(settings, file)
+        self._connection = connect_published(settings, file_of_version=file)
         publication = self.row("select * from meta.publication")
         self.generation: str = publication.generation
         self.run_id: str = publication.run_id

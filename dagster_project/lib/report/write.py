@@ -1,26 +1,20 @@
 """The report as a file, complete or not there at all."""
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from dagster_project.lib.errors import InputError, RegularsError
+from dagster_project.lib.errors import InputError, StorageError
 from dagster_project.lib.report.page import page
 from dagster_project.lib.report.snapshot import Snapshot, previous
 from dagster_project.lib.settings import Settings
 
 
-def cannot_write(error: OSError) -> RegularsError:
-    """The same for a person to read."""
-    file = error.filename2 or error.filename
-    return InputError(f"cannot write {file}: {error.strerror or error}")
-
-
 def write_report(settings: Settings, output: Path | None = None) -> Path:
     """Write the report on the current published version; returns where it is.
 
-    Raises InputError where nothing is published, OSError where it cannot be written; what stood
-    there before then stays.
+    Raises InputError where nothing is published or the file that was asked for cannot be written,
+    StorageError where its usual place cannot be; what stood there before then stays.
     """
     file = output or settings.report_file
     with ExitStack() as stack:
@@ -35,6 +29,10 @@ def write_report(settings: Settings, output: Path | None = None) -> Path:
             os.fsync(stream.fileno())
         temporary.chmod(0o644)  # readable like what is published, whatever the umask
         os.replace(temporary, file)
+    except OSError as error:
+        kind = InputError if output else StorageError
+        raise kind(f"cannot write {file}: {error.strerror or error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return file
