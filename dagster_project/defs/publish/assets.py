@@ -99,6 +99,7 @@ def published_postgres(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     group_name="published",
     deps=[published_warehouse],
     kinds={"html"},
+    freshness_policy=FRESH_FOR,
     description="The report on the published version: report.html, a page for a browser.",
     retry_policy=RETRY_IO,
     op_tags={"dagster/priority": "-1"},  # what stops at the first failure has done the rest
