@@ -77,7 +77,7 @@ def check(tab: Tab, name: str, report: Path, axe: str, pictures: Path) -> list[s
         for scheme in ("light", "dark"):
             tab.screen(width, height, scheme, is_phone=screen == "phone")
             tab.open(report)
-            outside = [url for url in tab.requests if not url.startswith(("file:", "data:"))]
+            outside = tab.outside()
             misfits = tab.evaluate(MISFITS)
             tab.picture(pictures / f"{label}-{screen}-{scheme}.png")
             tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
@@ -98,7 +98,8 @@ def check(tab: Tab, name: str, report: Path, axe: str, pictures: Path) -> list[s
                 wrong.append(f"{name}, {screen}, {scheme}: {problem}")
     tab.open(report)
     tab.paper(pictures / f"{label}.pdf")
-    print(f"| {name} | print | light | | {len(tab.complaints)} | 0 | | |")
+    print(f"| {name} | print | light | | {len(tab.complaints)} | {len(tab.outside())} | | |")
+    wrong += [f"{name}, print: {problem}" for problem in (*tab.complaints, *tab.outside())]
     return wrong
 
 

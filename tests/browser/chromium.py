@@ -64,6 +64,10 @@ class Tab:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
+    def outside(self) -> list[str]:
+        """The requests that went further than the page itself."""
+        return [url for url in self.requests if not url.startswith(("file:", "data:"))]
+
     def picture(self, file: Path) -> None:
         """Of the whole page."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]

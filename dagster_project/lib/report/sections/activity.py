@@ -109,7 +109,7 @@ def experience(snapshot: Snapshot) -> Section:
         "div",
         charts.legend(
             [
-                ("went well", "bar s6"),
+                ("went well", "bar s4"),
                 ("went badly", "bar s2"),
                 ("put right", "bar s3"),
                 ("95% interval", "whisker"),
@@ -170,7 +170,7 @@ def experience(snapshot: Snapshot) -> Section:
 def _style(row: Row) -> str:
     if row.experience_type == "recovery":
         return "s2" if row.is_reference else "s3"
-    return "s6" if row.is_reference else "s2"
+    return "s4" if row.is_reference else "s2"
 
 
 def _costs(rows: list[Row]) -> str:

@@ -6,7 +6,7 @@ from dagster_project.lib.report.parts import Chart, Column, Data, Section, not_a
 from dagster_project.lib.report.snapshot import Snapshot
 from dagster_project.lib.report.wording import count, decimal, many, month, percent
 
-TIERS = {"lover": "r8", "liker": "r5", "lurker": "s6"}
+TIERS = {"lover": "r8", "liker": "r5", "lurker": "s4"}
 QUADRANTS = {
     "locked_in": "Buys, but silent",
     "loyal_advocate": "Buys and speaks",

@@ -19,7 +19,7 @@ from dagster_project.lib.report.wording import (
     words,
 )
 
-STAGES = {"acquisition": "s6", "onboarding": "r1", "retention": "r4", "loyalty": "r8"}
+STAGES = {"acquisition": "s4", "onboarding": "r1", "retention": "r4", "loyalty": "r8"}
 SEGMENTS = (
     *("new", "active", "hero", "won_back", "negative_experience", "at_risk", "inactive"),
     *("cart_abandoner", "prospect"),
@@ -233,7 +233,7 @@ def at_risk(snapshot: Snapshot) -> Section:
             f"{words(row.segment).capitalize()} ({count(row.customers)})",
             None if row.predicted_ltv_365_days is None else float(row.predicted_ltv_365_days),
             snapshot.money(row.predicted_ltv_365_days),
-            "s2" if row.segment == "at_risk" else "s6",
+            "s2" if row.segment == "at_risk" else "s4",
         )
         for row in ordered
     ]

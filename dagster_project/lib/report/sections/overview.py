@@ -213,7 +213,7 @@ def _sales(snapshot: Snapshot) -> Chart:
     ]
     if any(row.unattributed_net_sales for row in rows):
         series.append(
-            Series("without a customer", [_float(row.unattributed_net_sales) for row in rows], "s6")
+            Series("without a customer", [_float(row.unattributed_net_sales) for row in rows], "s4")
         )
     drawing = element(
         "div",

@@ -119,7 +119,7 @@ def _forecasts(snapshot: Snapshot) -> Chart:
     series = [
         Series("came", [float(row.actual) for row in rows], "s3"),
         Series("forecast", [row.predicted for row in rows], "s1"),
-        Series("by cohort average", [row.rival_predicted for row in rows], "s6"),
+        Series("by cohort average", [row.rival_predicted for row in rows], "s4"),
     ]
     drawing = element(
         "div",
@@ -283,7 +283,7 @@ def _thresholds(snapshot: Snapshot) -> Chart:
                     f"{labels[state]} ({count(called)})",
                     share,
                     percent(share),
-                    "s6" if state == "fixed_rule" else "s1",
+                    "s4" if state == "fixed_rule" else "s1",
                 )
                 for state, called, _, share in figures
             ],

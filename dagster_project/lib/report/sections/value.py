@@ -172,7 +172,7 @@ def _curves(snapshot: Snapshot) -> Chart:
             Series(
                 f"{label} ({count(customers)})",
                 values + [None] * (longest - len(values)),
-                f"r{round(1 + 7 * position / max(len(labels) - 1, 1)) if len(labels) > 1 else 8}",
+                f"a{round(1 + 7 * position / max(len(labels) - 1, 1)) if len(labels) > 1 else 8}",
                 expected_from=known,
             )
         )
@@ -184,7 +184,7 @@ def _curves(snapshot: Snapshot) -> Chart:
     entries = [(each.name, each.style) for each in series]
     drawing = element(
         "div",
-        charts.legend([*entries, *([("expected", "expected r8")] if expected else [])]),
+        charts.legend([*entries, *([("expected", "expected s4")] if expected else [])]),
         charts.lines(
             heading,
             "Net sales per customer by months since the first purchase, one curve for each cohort.",
