@@ -144,7 +144,7 @@ def test_a_setting_of_unknown_value(tmp_path: Path, name: str, value: str, says:
 
 def test_a_date_that_is_none(own: Settings) -> None:
     given = ("--connector", "files", "--landing", own.landing, "--warehouse", own.warehouse)
-    for text in ("yesterday", "2025-02-30", "31.12.2025"):
+    for text in ("today", "2025-02-30", "31.12.2025"):
         message = error_of("run", *given, "--as-of", text, code=2)
         assert message == f"as_of {text!r} is not a date; write it like 2025-12-31"
 

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from dagster_project.cli import app
 from dagster_project.lib.errors import StorageError
 from dagster_project.lib.report.markup import TAGS, element
+from dagster_project.lib.report.snapshot import OtherTables
 from dagster_project.lib.report.write import write_report
 from dagster_project.lib.settings import Settings
 from tests.shops import rebuild, refresh, rows, settings_of, write_csv
@@ -419,6 +420,25 @@ def test_it_says_what_changed_since_the_version_before(two_versions: Settings) -
     assert "Since the version of 2 January 2025: +1 customer, +1 order." in page.text
     figures = {row["figure"]: row for row in page.data["changes"]}
     assert (figures["customers"]["now"], figures["customers"]["before"]) == ("3", "2")
+
+
+def test_a_version_of_another_release_is_not_compared_with(
+    two_versions: Settings, tmp_path: Path
+) -> None:
+    shop = settings_of(two_versions.landing, tmp_path / "warehouse")
+    shutil.copytree(two_versions.warehouse, shop.warehouse, symlinks=True)
+    older, current = sorted((shop.published_dir / "generations").iterdir())
+    without_a_table(older / "warehouse.duckdb")
+    assert "There is no earlier version to compare with." in Page(write_report(shop)).text
+    without_a_table(current / "warehouse.duckdb")
+    with pytest.raises(OtherTables, match=r"published by another release of Regulars: .*ltv"):
+        write_report(shop)
+
+
+def without_a_table(file: Path) -> None:
+    file.chmod(0o644)
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("drop table marts.fct_ltv_windows")
 
 
 def test_a_page_that_cannot_be_written_leaves_the_one_before(

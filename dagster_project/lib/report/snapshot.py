@@ -7,10 +7,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import duckdb
+
+from dagster_project.lib.errors import RegularsError
+from dagster_project.lib.publish.candidate import one_line
 from dagster_project.lib.publish.generations import replaced_file
 from dagster_project.lib.publish.query import connect_published
 from dagster_project.lib.report.wording import NONE, Number, decimal
 from dagster_project.lib.settings import Settings
+
+
+class OtherTables(RegularsError):
+    """The version was published with other tables than the report reads."""
+
 
 Row = Any  # a named tuple of the columns asked for
 make_record: Any = namedtuple
@@ -40,7 +49,13 @@ class Snapshot:
         self._connection.close()
 
     def rows(self, sql: str, *values: object) -> list[Row]:
-        answer = self._connection.execute(sql, values or None)
+        try:
+            answer = self._connection.execute(sql, values or None)
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise OtherTables(
+                f"version {self.generation} was published by another release of Regulars:"
+                f" {one_line(error)}"
+            ) from None
         names = [column[0] for column in answer.description or []]
         record = make_record("Row", names)
         return [record(*row) for row in answer.fetchall()]

@@ -7,7 +7,7 @@ from dagster_project.lib.report import charts
 from dagster_project.lib.report.charts import Series
 from dagster_project.lib.report.markup import element
 from dagster_project.lib.report.parts import Chart, Column, Data, Section, not_available, tiles
-from dagster_project.lib.report.snapshot import Row, Snapshot
+from dagster_project.lib.report.snapshot import OtherTables, Row, Snapshot
 from dagster_project.lib.report.wording import (
     change,
     compact,
@@ -80,7 +80,7 @@ def overview(snapshot: Snapshot, before: Snapshot | None) -> Section:
 
 def _changes(snapshot: Snapshot, before: Snapshot | None) -> Chart:
     now = snapshot.row(FIGURES)
-    then = before.row(FIGURES) if before else None
+    then = _figures_of(before) if before else None
     restated = snapshot.rows(RESTATED, snapshot.run_id)
     share = now.repeat_customers / now.customers if now.customers else None
     figures = [
@@ -138,6 +138,13 @@ def _changes(snapshot: Snapshot, before: Snapshot | None) -> Chart:
         ],
         is_wide=True,
     )
+
+
+def _figures_of(before: Snapshot) -> Row | None:
+    try:
+        return before.row(FIGURES)
+    except OtherTables:
+        return None
 
 
 def _since(now: Row, then: Row, before: Snapshot | None, restated: list[Row]) -> str:
