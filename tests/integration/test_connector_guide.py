@@ -40,9 +40,29 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+# By the SQL of what is asked for; the command builds, tests and checks everything.
+REBUILD = """
+from datetime import date
+from pathlib import Path
+from tests.shops import rebuild, settings_of
+
+rebuild(
+    settings_of(Path("exports"), Path("shop"), connectors="tills"),
+    as_of=date(2025, 1, 31),
+    marts=["fct_orders", "fct_refunds", "fct_reconciliation"],
+)
+"""
+COMMAND = """
+from dagster_project.cli import app
+
+app("run --connector tills --landing exports --warehouse shop --as-of 2025-01-31".split())
+"""
+
+
 def run(project: Path, *arguments: str) -> str:
+    given = arguments if arguments[0] == "-c" else ("-m", *arguments)
     done = subprocess.run(
-        [sys.executable, "-m", *arguments],
+        [sys.executable, *given],
         cwd=project,
         env=environment(),
         capture_output=True,
@@ -62,9 +82,11 @@ def test_doctor_knows_the_new_export(project: Path) -> None:
     assert re.search(r"receipts_2025-01\.csv.*\b4\b", said)
 
 
-def test_the_new_connector_fills_the_marts(project: Path) -> None:
-    options = ("--connector", "tills", "--landing", "exports", "--warehouse", "shop")
-    run(project, "dagster_project.cli", "run", *options, "--as-of", "2025-01-31")
+@pytest.mark.parametrize(
+    "program", [REBUILD, pytest.param(COMMAND, marks=pytest.mark.long)], ids=["sql", "command"]
+)
+def test_the_new_connector_fills_the_marts(project: Path, program: str) -> None:
+    run(project, "-c", program)
     shop = project / "shop"
 
     assert rows(

@@ -118,7 +118,6 @@ def test_the_job_in_process_materializes_every_asset(shop: Settings) -> None:
     assert contents(shop) == contents(rebuild(again))
 
 
-@pytest.mark.long
 def test_a_morning_a_landed_file_and_a_backfill(shop: Settings, watch: "Watch") -> None:
     """As the daemon goes about it: what is evaluated is executed, one after the other."""
     job, instance = defs.resolve_job_def("daily_refresh"), watch.instance
@@ -146,14 +145,13 @@ def test_a_morning_a_landed_file_and_a_backfill(shop: Settings, watch: "Watch") 
     assert figures(landed, "dim_customers") == {"dagster/row_count": 3, "buyers": 3}
     current, published = current_id(shop), contents(shop)
 
-    for month, orders in ((2, 2), (4, 4)):
-        past = date(2025, month, 15)
-        made = execute(run_config(past, make_current=False))
-        with connect_published(shop, past) as connection:
-            assert connection.execute("select count(*) from fct_orders").fetchall() == [(orders,)]
-            assert connection.execute("select count(*) from fct_restatements").fetchall() == [(0,)]
-        keys = {event.asset_key for event in made.get_asset_materialization_events()}
-        assert KEY not in keys, "readers see what they saw, and it is as old as before"
+    past = date(2025, 4, 15)
+    made = execute(run_config(past, make_current=False))
+    with connect_published(shop, past) as connection:
+        assert connection.execute("select count(*) from fct_orders").fetchall() == [(4,)]
+        assert connection.execute("select count(*) from fct_restatements").fetchall() == [(0,)]
+    keys = {event.asset_key for event in made.get_asset_materialization_events()}
+    assert KEY not in keys, "readers see what they saw, and it is as old as before"
     assert current_id(shop) == current
     assert contents(shop) == published
     latest = instance.get_latest_materialization_event(KEY)
@@ -465,9 +463,8 @@ def count(settings: Settings, mart: str) -> int:
         return int(connection.execute(f"select count(*) from marts.{mart}").fetchall()[0][0])
 
 
-@pytest.mark.parametrize(
-    "files", [0, pytest.param(1, marks=pytest.mark.long)], ids=["empty", "filled"]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("files", [0, 1], ids=["empty", "filled"])
 def test_a_bare_dbt_build_passes(shop: Settings, files: int) -> None:
     if files:
         write_csv(shop.landing / "orders.csv", ORDERS)
