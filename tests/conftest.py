@@ -21,6 +21,7 @@ SHARING = (
     "tests/definitions/test_category_affinities.py",
     "tests/definitions/test_cross_sell.py",
     "tests/definitions/test_demo_marts.py",
+    "tests/definitions/test_entities.py",
     "tests/definitions/test_experience_marts.py",
     "tests/definitions/test_health.py",
     "tests/definitions/test_identity.py",
