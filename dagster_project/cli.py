@@ -50,7 +50,9 @@ Landing = Annotated[
     Path | None, typer.Option(help="Folder with the shop's files.", show_default="landing")
 ]
 Warehouse = Annotated[
-    Path | None, typer.Option(help="Folder of the warehouse.", show_default="warehouse")
+    Path | None,
+    # Readers see what is published in it, but not what else is there.
+    typer.Option(help="Folder of the warehouse.", show_default="warehouse", readable=False),
 ]
 Connector = Annotated[
     str | None,
@@ -123,6 +125,9 @@ def run(
             help="Date the marts speak of, or yesterday.", show_default="the last date in the data"
         ),
     ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for another run to end, for an hour at most.")
+    ] = False,
 ) -> None:
     """Load what has landed, build, check and publish."""
     with _plain_errors():
@@ -134,7 +139,7 @@ def run(
         _listen()
         with _alerts(settings):
             _check_landing(settings)
-            _refresh(settings, day)
+            _refresh(settings, day, wait=wait)
         _print_summary(settings)
 
 
@@ -148,23 +153,17 @@ def backfill(
     warehouse: Warehouse = None,
 ) -> None:
     """Build what the marts said on past dates, beside the version that readers see."""
-    from dagster_project.lib.publish.generations import generations
-
     with _plain_errors():
         settings = load_settings(connectors=connector, landing=landing, warehouse=warehouse)
         days = dates_between(read_date("FROM", first), read_date("TO", last), every.value)
         _listen()
         with _alerts(settings):
             _check_landing(settings)
-            seen = [version.as_of for version in generations(settings) if version.is_current]
-            try:
-                for day in days:
-                    say(f"as of {day}")
-                    _refresh(settings, day, make_current=False, wait=True)
-                    out.print(f"{day}  {_shown(settings.published_link(day) / WAREHOUSE_FILE)}")
-            finally:
-                say("as of the version that readers see")  # whose build exports read
-                _refresh(settings, seen[0] if seen else None, wait=True)
+            for day in days:
+                say(f"as of {day}")
+                _refresh(settings, day, make_current=False, wait=True)
+                out.print(f"{day}  {_shown(settings.published_link(day) / WAREHOUSE_FILE)}")
+        out.print("Exports wait for the next `regulars run`; readers see what they saw")
 
 
 @app.command(epilog="Example: [bold]regulars demo --customers 20000 --seed 7[/bold]")

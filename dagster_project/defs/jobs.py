@@ -1,5 +1,6 @@
 """The one job: from the landing folder to the published warehouse."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -15,9 +16,15 @@ daily_refresh = dg.define_asset_job(
 BY_COMMAND_LINE = {"regulars/started_by": "command line"}
 
 
+BACKFILL = {"published__warehouse": {"config": {"make_current": False}}}
+
+
 def run_config(as_of: date | None, *, make_current: bool = True) -> dict[str, Any]:
     """Without as_of, of the last date in the data."""
-    ops: dict[str, Any] = {"raw_files": {"config": {"as_of": as_of.isoformat() if as_of else ""}}}
-    if not make_current:
-        ops["published__warehouse"] = {"config": {"make_current": False}}
-    return {"ops": ops}
+    raw_files = {"config": {"as_of": as_of.isoformat() if as_of else ""}}
+    return {"ops": {"raw_files": raw_files, **({} if make_current else BACKFILL)}}
+
+
+def is_backfill(run_config: Mapping[str, Any]) -> bool:
+    ops: dict[str, Any] = run_config.get("ops", {})
+    return BACKFILL.items() <= ops.items()

@@ -5,7 +5,9 @@ import json
 import time
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
+from dagster_shared.error import SerializableErrorInfo
 
 from dagster_project.defs.jobs import BY_COMMAND_LINE, daily_refresh, run_config
 from dagster_project.lib.alerts import alert
@@ -67,7 +69,9 @@ def failed_run(context: dg.RunFailureSensorContext) -> None:
     if BY_COMMAND_LINE.items() <= run.tags.items():
         return
     reasons = [_reason(event) for event in context.get_step_failure_events()]
-    error = "\n".join(reasons) or context.failure_event.message or "the run has ended early"
+    if not reasons and (failure := context.failure_event.job_failure_data):
+        reasons = [_root(failure.error)]
+    error = "\n".join(filter(None, reasons)) or "its process ended before it was done"
     alert(load_settings(), error, look_at=f"run {run.run_id} in Dagster")
 
 
@@ -75,7 +79,12 @@ def _reason(event: dg.DagsterEvent) -> str:
     failure = event.step_failure_data
     if failure.user_failure_data and failure.user_failure_data.description:
         return failure.user_failure_data.description
-    error = failure.error
+    return _root(failure.error)
+
+
+def _root(error: SerializableErrorInfo | None) -> str:
     while error and error.cause:
         error = error.cause
-    return error.message.strip() if error else "a step has failed"
+    if error is None or error.cls_name == DagsterExecutionInterruptedError.__name__:
+        return ""
+    return error.message.strip()

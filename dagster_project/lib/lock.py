@@ -70,6 +70,21 @@ def _take(descriptor: int, settings: Settings, wait_seconds: float) -> None:
         time.sleep(LOOK_AGAIN_SECONDS)
 
 
+def is_held(settings: Settings) -> bool:
+    """Whether somebody holds the warehouse at this moment."""
+    try:
+        descriptor = os.open(settings.lock_file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def end_left_behind(settings: Settings) -> None:
     """Ends the dbt that a killed run has left behind, which would go on writing to the build.
 

@@ -11,6 +11,7 @@ import re
 import secrets
 from datetime import date
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -242,6 +243,10 @@ def load_settings(**given: Any) -> Settings:
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be read: {error.strerror}") from None
+    except TOMLDecodeError as error:
+        raise InputError(f"{SETTINGS_FILE} in the landing folder: {error}") from None
     except ValidationError as error:
         problems = "; ".join(
             f"setting {'.'.join(map(str, item['loc']))}: {item['msg']}".replace("setting : ", "")

@@ -14,16 +14,19 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import duckdb
 import pytest
+import yaml
 from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy
+from dagster._core.launcher import WorkerStatus
 
 from dagster_project.definitions import defs
-from dagster_project.defs import schedules, sensors
+from dagster_project.defs import launcher, schedules, sensors
 from dagster_project.defs.jobs import BY_COMMAND_LINE, run_config
 from dagster_project.defs.publish.assets import KEY
 from dagster_project.defs.resources import RETRY_IO, retry_only_io
 from dagster_project.lib.errors import CheckFailed, InputError, StorageError
 from dagster_project.lib.intake.connectors import load_connectors
 from dagster_project.lib.intake.intake import run_intake
+from dagster_project.lib.lock import warehouse_lock
 from dagster_project.lib.publish.generations import current_id
 from dagster_project.lib.publish.query import connect_published
 from dagster_project.lib.settings import DBT_DIR, PROJECT_ROOT, Settings
@@ -144,6 +147,7 @@ def test_a_morning_a_landed_file_and_a_backfill(shop: Settings, watch: "Watch") 
     assert figures(landed, "fct_orders") == {"dagster/row_count": len(ORDERS), "net_sales": sales}
     assert figures(landed, "dim_customers") == {"dagster/row_count": 3, "buyers": 3}
     current, published = current_id(shop), contents(shop)
+    report = shop.report_file.read_bytes()
 
     past = date(2025, 4, 15)
     made = execute(run_config(past, make_current=False))
@@ -152,8 +156,11 @@ def test_a_morning_a_landed_file_and_a_backfill(shop: Settings, watch: "Watch") 
         assert connection.execute("select count(*) from fct_restatements").fetchall() == [(0,)]
     keys = {event.asset_key for event in made.get_asset_materialization_events()}
     assert KEY not in keys, "readers see what they saw, and it is as old as before"
+    assert dg.AssetKey(["published", "report"]) not in keys
+    assert figures(made, "fct_orders") == {}, "what is seen over time is of every morning"
     assert current_id(shop) == current
     assert contents(shop) == published
+    assert shop.report_file.read_bytes() == report
     latest = instance.get_latest_materialization_event(KEY)
     assert latest is not None and latest.run_id == landed.run_id
 
@@ -216,6 +223,62 @@ def test_a_failing_critical_check_blocks_what_is_downstream_and_is_told_once(
     assert step == "raw_checks"
     retries = [event for event in result.all_events if event.is_step_up_for_retry]
     assert retries == []
+
+
+def test_a_run_that_could_not_begin_or_was_killed_is_told(
+    shop: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance, webhook() as hook:
+        monkeypatch.setenv("REGULARS_ALERT_WEBHOOK", hook.url)
+        with warehouse_lock(shop, "the other"):
+            wait = {"resources": {"warehouse": {"config": {"wait_seconds": 0}}}}
+            job = defs.resolve_job_def("daily_refresh")
+            with pytest.raises(dg.DagsterResourceFunctionError):
+                job.execute_in_process(wait, instance=instance)
+        (run,) = instance.get_runs()
+        tell_of(run, instance)
+        run = dg.DagsterRun(job_name="daily_refresh", status=dg.DagsterRunStatus.STARTED)
+        instance.add_run(run)
+        instance.report_run_failed(run)
+        tell_of(run, instance)
+    busy, killed = [alert["problems"] for alert in hook.received]
+    assert len(busy) == 1 and "is in use by process" in busy[0]
+    assert killed == ["its process ended before it was done"]
+
+
+def tell_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> None:
+    (failed,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
+    context = dg.build_run_status_sensor_context(
+        "failed_run", failed.get_dagster_event(), instance, run
+    )
+    sensors.failed_run(context.for_run_failure())
+
+
+def test_a_run_that_is_dead_is_known_by_the_warehouse_that_nobody_holds(
+    shop: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher, "MOMENT_SECONDS", 0.0)
+    with dg.DagsterInstance.ephemeral() as instance:
+        watcher = launcher.Launcher()
+        watcher.register_instance(instance)
+        run = dg.DagsterRun(job_name="daily_refresh", status=dg.DagsterRunStatus.STARTED)
+        instance.add_run(run)
+        with warehouse_lock(shop):
+            assert watcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
+        assert watcher.check_run_worker_health(run).status == WorkerStatus.FAILED
+        instance.report_run_failed(run)
+        assert watcher.check_run_worker_health(run).status == WorkerStatus.SUCCESS
+
+
+@pytest.mark.parametrize("file", ["dagster_home/dagster.yaml", "deploy/dagster-postgres.yaml"])
+def test_dagster_runs_one_after_the_other_and_notices_dead_ones(file: str, tmp_path: Path) -> None:
+    given = yaml.safe_load((PROJECT_ROOT / file).read_text())
+    given.pop("storage", None)
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(given))
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert isinstance(instance.run_launcher, launcher.Launcher)
+        assert instance.run_monitoring_enabled
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 1
 
 
 def tell(

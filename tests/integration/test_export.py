@@ -483,6 +483,15 @@ def test_a_day_that_the_version_knows_and_an_unknown_audience_are_refused(silent
         exported(silent, audience="everybody")
 
 
+def test_a_build_of_a_past_date_says_nothing_about_who_came_since(silent: Settings) -> None:
+    before = recorded(silent)
+    with duckdb.connect(str(silent.build_file)) as connection:
+        connection.execute("update intermediate.int_run__settings set as_of_date = '2025-12-30'")
+    with pytest.raises(RegularsError, match="the last build is of 2025-12-30, before"):
+        exported(silent)
+    assert recorded(silent) == before
+
+
 @pytest.mark.parametrize("place", ["nowhere/x.csv", "folder", "."])
 def test_what_cannot_be_written_leaves_no_record(silent: Settings, place: str) -> None:
     (silent.warehouse / "folder").mkdir()

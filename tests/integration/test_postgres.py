@@ -21,6 +21,8 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from dagster_project.cli import app
+from dagster_project.defs.jobs import BACKFILL
+from dagster_project.defs.publish import assets
 from dagster_project.defs.publish.assets import published_postgres
 from dagster_project.defs.resources import RESOURCES
 from dagster_project.lib.errors import BusyError, InputError, RegularsError, Unreachable
@@ -521,6 +523,31 @@ def test_the_asset_says_what_it_has_published(
     (event,) = result.asset_materializations_for_node("published__postgres")
     assert event.metadata["dagster/row_count"].value == 23
     assert seen(settings) == [(1,)]
+
+
+def test_a_backfill_leaves_postgres_and_the_report_as_they_are(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGULARS_POSTGRES_URL", url_of(settings))
+    monkeypatch.setenv("REGULARS_WAREHOUSE", str(settings.warehouse))
+    publish_to_postgres(settings)
+    build(settings, 2)
+    with duckdb.connect(str(settings.build_file)) as connection:
+        connection.execute("create table marts.fct_check_results as select true as passed")
+    monkeypatch.setattr(assets, "as_of_date", lambda settings: date(2024, 1, 31))
+    monkeypatch.setattr(assets, "mart_descriptions", lambda: DESCRIPTIONS)
+    result = dg.materialize(
+        [assets.published_warehouse, assets.published_report, published_postgres],
+        resources={"warehouse": RESOURCES["warehouse"]},
+        run_config={"ops": BACKFILL},
+    )
+    skipped = {event.step_key for event in result.all_events if event.is_step_skipped}
+    assert skipped == {"published__report", "published__postgres"}
+    assert result.get_asset_materialization_events() == []
+    assert seen(settings) == [(1,)]
+    assert not settings.report_file.exists()
+    with connect_published(settings, date(2024, 1, 31)) as connection:
+        assert connection.execute(VERSIONS).fetchall() == [(2,)]
 
 
 @pytest.mark.parametrize(("is_away", "retries"), [(True, 2), (False, 0)])

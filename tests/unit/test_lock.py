@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.lib.errors import BusyError, InputError
-from dagster_project.lib.lock import end_left_behind, warehouse_lock
+from dagster_project.lib.lock import end_left_behind, is_held, warehouse_lock
 from dagster_project.lib.settings import Settings, load_settings
 
 
@@ -34,8 +34,10 @@ def test_second_run_is_told_who_holds_the_warehouse(settings: Settings) -> None:
         pass
     assert f"process {os.getpid()} (run run-1, since 20" in str(error.value)
     assert "\n" not in str(error.value)
+    assert not is_held(settings)
     with warehouse_lock(settings):
         assert settings.lock_file.stat().st_mode & 0o777 == 0o600
+        assert is_held(settings)
 
 
 def test_killed_holder_leaves_no_stale_lock(settings: Settings) -> None:
@@ -49,6 +51,7 @@ def test_killed_holder_leaves_no_stale_lock(settings: Settings) -> None:
     holder.kill()
     holder.join()
     assert "run-7" in settings.lock_file.read_text()
+    assert not is_held(settings)
     with warehouse_lock(settings):
         pass
 

@@ -7,6 +7,7 @@ import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
 
 from dagster_project.defs.dbt.project import Translator, dbt_project, manifest_path
+from dagster_project.defs.jobs import is_backfill
 from dagster_project.defs.resources import (
     RETRY_IO,
     Warehouse,
@@ -58,7 +59,9 @@ def marts(
 ) -> Iterator[Any]:
     say("building the marts")
     with retry_only_io():
-        yield from _build(context, dbt, warehouse.settings, with_figures=True)
+        # What was said of the past would stand among the figures of today.
+        with_figures = not is_backfill(context.run.run_config)
+        yield from _build(context, dbt, warehouse.settings, with_figures)
 
 
 def _build(

@@ -53,7 +53,6 @@ def published_warehouse(
             descriptions=mart_descriptions(),
             make_current=config.make_current,
         )
-        checks = telling_figures(publication.file, [CHECK_RESULTS])[CHECK_RESULTS]
     metadata: dict[str, Any] = {
         "generation": publication.generation,
         "as_of": publication.as_of.isoformat(),
@@ -64,6 +63,8 @@ def published_warehouse(
     if not config.make_current:  # what readers see by default is as old as before
         yield dg.AssetObservation(KEY, metadata=metadata)
         return
+    with retry_only_io():
+        checks = telling_figures(publication.file, [CHECK_RESULTS])[CHECK_RESULTS]
     yield dg.AssetObservation(["marts", CHECK_RESULTS], metadata=figure_metadata(checks))
     yield dg.MaterializeResult(metadata=metadata)
 

@@ -157,13 +157,19 @@ class Exporter:
         except InputError:
             self._connection.close()
             raise
-        ((self.as_of, time_zone, self._max_contacts, self._contact_days),) = (
+        ((self.as_of, built, time_zone, self._max_contacts, self._contact_days),) = (
             self._connection.execute(
-                "select publication.as_of_date, settings.time_zone, settings.max_contacts,"
-                " settings.contact_days"
+                "select publication.as_of_date, settings.as_of_date, settings.time_zone,"
+                " settings.max_contacts, settings.contact_days"
                 " from published.meta.publication, build.intermediate.int_run__settings as settings"
             ).fetchall()
         )
+        if built < self.as_of:  # who came since then is not in it
+            self._connection.close()
+            raise RegularsError(
+                f"the last build is of {built}, before the published version of {self.as_of};"
+                " run `regulars run` first"
+            )
         self.contact_date = contact_date or datetime.now(ZoneInfo(time_zone)).date()
         if self.contact_date <= self.as_of:
             self._connection.close()
