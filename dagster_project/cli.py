@@ -436,13 +436,17 @@ def _refresh(
     settings: Settings, as_of: date | None, *, make_current: bool = True, wait: bool = False
 ) -> None:
     """Runs Dagster's job in this process. What Dagster and dbt print goes to build/run.log."""
+    from dagster_project.lib.lock import is_held
+
     for name, value in settings.environment().items():
         os.environ[name] = value
     settings.build_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = _log(settings)
+    if not is_held(settings):  # else it is the log of who holds it
+        log.unlink(missing_ok=True)
     log.touch(mode=0o600)
     without_report: RegularsError | None = None
-    with log.open("w") as file, redirect_stdout(file), redirect_stderr(file):
+    with log.open("a") as file, redirect_stdout(file), redirect_stderr(file):
         import dagster as dg
 
         from dagster_project.definitions import defs

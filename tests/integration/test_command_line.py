@@ -226,7 +226,9 @@ def test_a_shop_all_of_whose_order_files_are_held(tmp_path: Path) -> None:
 
 
 def test_a_warehouse_that_another_run_holds(own: Settings) -> None:
+    log = own.build_dir / "run.log"
     with warehouse_lock(own, "nightly"):
+        log.write_text("what the nightly run has said\n")
         for message in (
             run_error(own, 3),
             error_of("rollback", "--warehouse", own.warehouse, code=3, here=False),
@@ -234,6 +236,7 @@ def test_a_warehouse_that_another_run_holds(own: Settings) -> None:
             assert message.startswith(f"{own.warehouse} is in use by process {os.getpid()} ")
             assert "nightly" in message
         assert ask("query", "--warehouse", own.warehouse, "select 1").returncode == 0
+        assert log.read_text().startswith("what the nightly run has said\n")
     assert ask("rollback", "--warehouse", own.warehouse).returncode == 0
 
 
