@@ -6,7 +6,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := False
 
-.PHONY: help run test test-spark test-long clients report-check bench dev lint types format docs clean
+.PHONY: help run test test-spark test-long clients report-check bench dev lint types format docs site clean
 
 help: ## Say what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ format: .venv/.dev ## Bring Python and SQL into form.
 
 docs: .venv/.run ## Write the pages of docs/ anew that follow from other files.
 	$(BIN)/python -m dagster_project.lib.docs
+
+site: .venv/.run ## Describe every published table and column, and each figure, in warehouse/docs.html; after a run.
+	$(BIN)/python -m dagster_project.lib.docs.site
 
 clean: ## Remove the environments and what runs have written; landing/ stays.
 	rm -rf .venv .venv-clients dbt/target dbt/logs
