@@ -43,6 +43,14 @@ def test_the_page_asks_for_nothing_and_nobody_is_told_of_it() -> None:
     assert content(made, "catalog") == {"nodes": {}}
 
 
+def test_every_source_and_model_is_described() -> None:
+    manifest = content(page(TEMPLATE, read_manifest(), {}), "manifest")
+    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    assert [
+        one["name"] for one in (*models, *manifest["sources"].values()) if not one["description"]
+    ] == []
+
+
 def test_a_text_cannot_end_the_script_that_it_stands_in() -> None:
     manifest = {"docs": {OVERVIEW: {"block_contents": "</script><script>alert(1)</script>"}}}
     made = page(TEMPLATE, manifest, {})

@@ -61,6 +61,7 @@ def _dbt(runner: dbtRunner, arguments: list[str]) -> Any:
 def page(html: str, manifest: dict[str, Any], catalog: dict[str, Any]) -> str:
     """The page of dbt with all that it would ask for within it."""
     manifest["docs"][OVERVIEW]["block_contents"] += "\n\n" + glossary()
+    describe_inputs(manifest)
     changes = {
         '<meta charset="utf-8">': '<meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
@@ -78,6 +79,20 @@ def page(html: str, manifest: dict[str, Any], catalog: dict[str, Any]) -> str:
             raise RegularsError(f"the page of dbt has changed: {old} is not in it")
         html = html.replace(old, new)
     return html
+
+
+def describe_inputs(manifest: dict[str, Any]) -> None:
+    """Say of files and of what is made of them by name alone what that is."""
+    for table in manifest.get("sources", {}).values():
+        files = ", ".join(f"`{pattern}`" for pattern in table["config"]["meta"].get("files", []))
+        table["description"] = table["description"] or f"The records of the files {files}."
+    for model in manifest.get("nodes", {}).values():
+        connector, _, entity = model["name"].removeprefix("base_").partition("__")
+        if model["name"].startswith("base_"):
+            model["description"] = model["description"] or (
+                f"{connector}: what it has of {entity.replace('_', ' ')}, in the columns of the"
+                " contract (docs/contract.md); its SQL says from which of the source."
+            )
 
 
 def inline(content: dict[str, Any]) -> str:
