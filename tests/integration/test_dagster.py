@@ -20,9 +20,11 @@ from dagster._core.launcher import WorkerStatus
 
 from dagster_project.definitions import defs
 from dagster_project.defs import launcher, schedules, sensors
+from dagster_project.defs.dbt import assets as dbt_assets
 from dagster_project.defs.jobs import BY_COMMAND_LINE, run_config
 from dagster_project.defs.publish.assets import KEY
 from dagster_project.defs.resources import RETRY_IO, retry_only_io
+from dagster_project.lib.dbt import build_arguments
 from dagster_project.lib.errors import CheckFailed, InputError, StorageError
 from dagster_project.lib.intake.connectors import load_connectors
 from dagster_project.lib.intake.intake import run_intake
@@ -121,8 +123,11 @@ def test_the_job_in_process_materializes_every_asset(shop: Settings) -> None:
     assert contents(shop) == contents(rebuild(again))
 
 
-def test_a_morning_a_landed_file_and_a_backfill(shop: Settings, watch: "Watch") -> None:
+def test_a_morning_a_landed_file_and_a_backfill(
+    shop: Settings, watch: "Watch", monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As the daemon goes about it: what is evaluated is executed, one after the other."""
+    monkeypatch.setattr(dbt_assets, "build_arguments", without_tests)
     job, instance = defs.resolve_job_def("daily_refresh"), watch.instance
 
     def execute(config: dict[str, Any]) -> dg.ExecuteInProcessResult:
@@ -163,6 +168,11 @@ def test_a_morning_a_landed_file_and_a_backfill(shop: Settings, watch: "Watch") 
     assert shop.report_file.read_bytes() == report
     latest = instance.get_latest_materialization_event(KEY)
     assert latest is not None and latest.run_id == landed.run_id
+
+
+def without_tests() -> list[str]:
+    """Of dbt, which other tests run; they take as long as the models."""
+    return [*build_arguments(), "--exclude-resource-types", "test", "unit_test"]
 
 
 def figures(result: dg.ExecuteInProcessResult, mart: str) -> dict[str, Any]:
