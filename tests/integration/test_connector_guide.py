@@ -52,17 +52,14 @@ rebuild(
     marts=["fct_orders", "fct_refunds", "fct_reconciliation"],
 )
 """
-COMMAND = """
-from dagster_project.cli import app
-
-app("run --connector tills --landing exports --warehouse shop --as-of 2025-01-31".split())
-"""
+REGULARS = ("-m", "dagster_project.cli")
+TILLS = ("--connector", "tills", "--landing", "exports")
+COMMAND = (*REGULARS, "run", *TILLS, "--warehouse", "shop", "--as-of", "2025-01-31")
 
 
 def run(project: Path, *arguments: str) -> str:
-    given = arguments if arguments[0] == "-c" else ("-m", *arguments)
     done = subprocess.run(
-        [sys.executable, *given],
+        [sys.executable, *arguments],
         cwd=project,
         env=environment(),
         capture_output=True,
@@ -74,19 +71,19 @@ def run(project: Path, *arguments: str) -> str:
 
 
 def test_doctor_knows_the_new_export(project: Path) -> None:
-    said = run(
-        project, "dagster_project.cli", "doctor", "--connector", "tills", "--landing", "exports"
-    )
+    said = run(project, *REGULARS, "doctor", *TILLS)
 
     assert "receipt_lines" in said
     assert re.search(r"receipts_2025-01\.csv.*\b4\b", said)
 
 
 @pytest.mark.parametrize(
-    "program", [REBUILD, pytest.param(COMMAND, marks=pytest.mark.long)], ids=["sql", "command"]
+    "command",
+    [("-c", REBUILD), pytest.param(COMMAND, marks=pytest.mark.long)],
+    ids=["sql", "command"],
 )
-def test_the_new_connector_fills_the_marts(project: Path, program: str) -> None:
-    run(project, "-c", program)
+def test_the_new_connector_fills_the_marts(project: Path, command: tuple[str, ...]) -> None:
+    run(project, *command)
     shop = project / "shop"
 
     assert rows(
@@ -103,5 +100,5 @@ def test_the_new_connector_fills_the_marts(project: Path, program: str) -> None:
 
 def test_the_new_connector_keeps_the_rules_of_the_house(project: Path) -> None:
     about_it = ("tests/unit/test_structure.py", "-k", "tills or base or raw or connector or layer")
-    run(project, "pytest", "-q", "-p", "no:cacheprovider", *about_it)
-    run(project, "sqlfmt", "--check", "dbt/models/staging/connectors/tills")
+    run(project, "-m", "pytest", "-q", "-p", "no:cacheprovider", *about_it)
+    run(project, "-m", "sqlfmt", "--check", "dbt/models/staging/connectors/tills")
