@@ -1,4 +1,10 @@
-{# A sum of doubles that is the same in whatever order the rows come: to 24 decimals, below 1e14. #}
-{% macro exact_sum(expression) -%}
-    cast(sum(cast({{ expression }} as decimal(38, 24))) as double)
+{# Sums that are the same in whatever order the rows come. #}
+{# Of doubles, to 24 decimals and below 1e14; what grows with money needs fewer decimals. #}
+{% macro exact_sum(expression, decimals=24) -%}
+    cast(sum(cast({{ expression }} as decimal(38, {{ decimals }}))) as double)
+{%- endmacro %}
+
+{# Of squares of money, which its own 18 digits cannot hold. #}
+{% macro square_sum(amount) -%}
+    cast(sum(cast({{ amount }} as decimal(38, 3)) * {{ amount }}) as double)
 {%- endmacro %}

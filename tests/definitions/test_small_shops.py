@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dagster_project.lib.demo.shop import write_shop
 from dagster_project.lib.settings import Settings
 from tests.shops import rebuild, rows, settings_of, write_csv
 
@@ -474,6 +476,28 @@ def test_amounts_are_rounded_to_the_minor_unit_of_their_currency(currencies: Set
         "thirds": money("989", "6.09"),  # thrice 2.0313
         "mils": money("1.235", "4.94"),
     }
+
+
+def test_a_currency_of_large_numbers(tmp_path: Path) -> None:
+    """Squares of such amounts, and their sums, have more digits than money has."""
+    landing, dong = tmp_path / "landing", 3_000_000  # of a euro, a hundred times too many
+    write_shop(landing, customers=500, seed=5)
+    file = landing / "demo" / "exchange_rates.csv"
+    days = [line.split(",")[0] for line in file.read_text().splitlines()[1:]]
+    rates = [f"{day},{name},VND,{dong}" for day in days for name in ("EUR", "GBP")]
+    file.write_text("\n".join(["day,base,quote,rate", *rates]))
+    shop = rebuild(settings_of(landing, tmp_path / "warehouse", reporting_currency="VND"))
+    assert is_balanced(shop)
+    ((orders, wrong),) = rows(
+        shop,
+        f"""
+        select count(*), count(*) filter (net_sales <> net_sales_order_currency * {dong})
+        from fct_orders where is_valid
+        """,
+    )
+    assert orders > 500 and not wrong
+    ((compared,),) = rows(shop, "select max(discount_ltv) from fct_discount_comparison")
+    assert compared > 10 * dong
 
 
 def test_an_order_without_a_rate_is_worth_nothing_and_not_something_wrong(

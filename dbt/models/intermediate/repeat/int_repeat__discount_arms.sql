@@ -38,7 +38,7 @@ with
                 {{ days }} as window_days,
                 cast(count(*) as double) as customers,
                 cast(sum({{ value }}) as double) as value_sum,
-                cast(sum({{ value }} * {{ value }}) as double) as square_sum
+                {{ square_sum(value) }} as square_sum
             from customers
             inner join
                 {{ ref("int_repeat__values") }} as sales

@@ -106,13 +106,8 @@ with
                 ) as {{ name }}_mature,
                 count(*) filter (where {{ condition }} and has_bought) as {{ name }}_buyers,
                 sum(net_sales) filter (where {{ condition }}) as {{ name }}_net_sales,
-                {{
-                    exact_sum(
-                        "case when "
-                        ~ condition
-                        ~ " then cast(net_sales as double) * cast(net_sales as double) end"
-                    )
-                }} as {{ name }}_squares,
+                {{ square_sum("case when " ~ condition ~ " then net_sales end") }}
+                as {{ name }}_squares,
             {% endfor %}
             sum(holdout_share) filter (where is_mature) as expected_holdouts,
             sum(holdout_share * (1 - holdout_share)) filter (where is_mature) as draw_variance

@@ -73,9 +73,7 @@ with
             ] %}
                 ,
                 cast(sum({{ difference }}) as double) as {{ measure }}_gain,
-                cast(
-                    sum({{ difference }} * {{ difference }}) as double
-                ) as {{ measure }}_gain_squares,
+                {{ square_sum(difference) }} as {{ measure }}_gain_squares,
                 cast(sum({{ difference }} * opportunities) as double) as {{ measure }}_gain_products
             {% endfor %}
         from by_customer

@@ -78,7 +78,7 @@ with
             {%- for move in moves %}
                 ,
                 {{ exact_sum(move ~ "_customers") }} as {{ move }}_customers,
-                {{ exact_sum(move ~ "_net_sales") }} as {{ move }}_net_sales
+                {{ exact_sum(move ~ "_net_sales", 12) }} as {{ move }}_net_sales
             {%- endfor %}
         from gained
         having count(*) > 0

@@ -77,7 +77,7 @@ with
                     sum(is_kept * {{ arm }}_{{ count }}) as {{ arm }}_{{ count }},
                 {% endfor %}
                 {{ exact_sum("weight * " ~ arm ~ "_rate") }} as {{ arm }}_rate,
-                {{ exact_sum("weight * " ~ arm ~ "_ltv") }} as {{ arm }}_ltv,
+                {{ exact_sum("weight * " ~ arm ~ "_ltv", 12) }} as {{ arm }}_ltv,
                 1
                 / {{ exact_sum("weight * weight / " ~ arm ~ "_mature_customers") }}
                 as {{ arm }}_left,
@@ -87,7 +87,8 @@ with
                         ~ arm
                         ~ "_mature_customers - 1) * "
                         ~ arm
-                        ~ "_value_variance"
+                        ~ "_value_variance",
+                        12,
                     )
                 }} / nullif(
                     sum(
