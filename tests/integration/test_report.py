@@ -188,6 +188,26 @@ def test_who_came_less_who_left_is_the_change_of_a_segment(page: Page, demo: Pat
         assert int(row["customers"]) == before.get(row["segment"], 0) + change, row
 
 
+def test_who_came_back_is_counted_once_for_each_silence(page: Page, demo: Path) -> None:
+    (as_of,) = rows(demo, "select as_of_date from meta.publication")[0]
+    segments: dict[str, list[tuple[date, str]]] = defaultdict(list)
+    for customer, when, segment in rows(
+        demo,
+        "select customer_id, transition_date, to_segment from fct_lifecycle_transitions"
+        " where from_segment is distinct from to_segment order by all",
+    ):
+        segments[customer].append((when, segment))
+    back = silent = 0
+    for history in segments.values():
+        for (_, before), (when, now) in pairwise(history):
+            if when > as_of.replace(year=as_of.year - 1):
+                back += before == "inactive" and now in ("won_back", "hero")
+                silent += now == "inactive" and before != "negative_experience"
+    assert back and silent
+    assert f"{back:,} times somebody came back who had been silent" in page.text
+    assert f"and {silent:,} times somebody fell silent like that." in page.text
+
+
 def test_curves_of_cohorts_are_their_sales_by_age(page: Page, demo: Path) -> None:
     cohorts: dict[str, list[Any]] = defaultdict(list)
     sales = rows(
@@ -230,6 +250,22 @@ def test_paid_back_is_margin_against_what_the_customers_cost(page: Page, demo: P
     margin = sum(amount for _, amount, _ in found)
     assert float(last["spend"]) == pytest.approx(float(spend))
     assert float(last["margin"]) == pytest.approx(float(margin))
+
+
+def test_money_that_won_nobody_is_told(demo: Path, tmp_path: Path) -> None:
+    """It has no margin to be held against, and is the worst of all."""
+    printed = """
+        insert into fct_ltv_cohorts by name
+        select distinct
+            cohort_month, 'print' as acquisition_channel,
+            0 as month_since, 0 as customers, 500 as spend
+        from fct_ltv_cohorts where month_since = 12 and is_complete
+    """
+    page = Page(write_report(altered(demo, tmp_path, [printed])))
+    assert "nobody was won by what was spent on print (6,000 EUR)" in page.text
+    others = "update fct_ltv_cohorts set spend = null where acquisition_channel <> 'print'"
+    page = Page(write_report(altered(demo, tmp_path / "alone", [printed, others])))
+    assert "Not available, because nobody was won by what was spent on print" in page.text
 
 
 def test_rates_are_the_corrected_ones_of_all_customers(page: Page, demo: Path) -> None:

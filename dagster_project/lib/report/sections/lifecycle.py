@@ -54,10 +54,21 @@ select
 from (select unnest(?::varchar[]) as segment) as segments
 """
 
-FIRST_BUYERS = """
-select count(*)::bigint as customers
-from dim_customers
-where first_purchase_date > ?::date - interval 12 month
+# A segment that goes before others is left and entered again: who comes back into won_back out of
+# negative_experience was not won back twice.
+TURNS = """
+select
+    (
+        select count(*)
+        from dim_customers
+        where first_purchase_date > ?::date - interval 12 month
+    )::bigint as first_bought,
+    count(*) filter (from_segment = 'inactive' and to_segment in ('won_back', 'hero'))::bigint
+        as won_back,
+    count(*) filter (to_segment = 'inactive' and from_segment <> 'negative_experience')::bigint
+        as fell_silent
+from fct_lifecycle_transitions
+where transition_date > ?::date - interval 12 month and from_segment <> to_segment
 """
 
 LEAVING = """
@@ -156,12 +167,12 @@ def _flows(snapshot: Snapshot) -> Chart:
     ]
     if not rows:
         return not_available("flows", heading, "no customer is known", shown)
-    first = snapshot.row(FIRST_BUYERS, snapshot.as_of).customers
-    entered = {segment: came for segment, _, came, _ in rows}
+    turns = snapshot.row(TURNS, snapshot.as_of, snapshot.as_of)
     sentence = (
-        f"{many(first, 'customer') if first else 'Nobody'} bought for the first time."
-        f" Customers were won back {many(entered.get('won_back', 0), 'time')}"
-        f" and fell silent for so long that few return {many(entered.get('inactive', 0), 'time')}."
+        f"{many(turns.first_bought, 'customer') if turns.first_bought else 'Nobody'} bought for the"
+        f" first time. {many(turns.won_back, 'time')} somebody came back who had been silent for so"
+        f" long that few return, and {many(turns.fell_silent, 'time')} somebody fell silent like"
+        " that."
     )
     drawing = element(
         "div",

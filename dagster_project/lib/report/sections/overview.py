@@ -204,9 +204,11 @@ def _sales(snapshot: Snapshot) -> Chart:
     if complete:
         last = complete[-1]
         sentence = (
-            f"In {month(last.month)} {many(last.customers, 'customer')} bought for"
-            f" {snapshot.money(last.net_sales)} net"
+            f"In {month(last.month)}"
+            f" {many(last.customers, 'customer') if last.customers else 'nobody'} bought"
         )
+        if last.net_sales:
+            sentence += f" for {snapshot.money(last.net_sales)} net"
         if last.repeat_revenue_share is not None:
             sentence += (
                 f"; {percent(last.repeat_revenue_share)} of that came from second and later"

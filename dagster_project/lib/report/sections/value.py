@@ -312,11 +312,18 @@ def _payback(snapshot: Snapshot) -> Chart:
     channels: dict[str, list[Any]] = defaultdict(list)
     for row in rows:
         channels[row.acquisition_channel].append(row)
-    by_spend = sorted(channels.items(), key=lambda item: -item[1][0].spend)[:6]
-    by_spend = [(name, months) for name, months in by_spend if len(months) == 13]
+    most_first = sorted(channels.items(), key=lambda item: -item[1][0].spend)
+    lost = [
+        f"{words(name)} ({snapshot.money(months[0].spend)})"
+        for name, months in most_first
+        if not months[0].customers
+    ]
+    by_spend = [(name, months) for name, months in most_first if months[0].customers][:6]
     spent_on = {name: months[0].spend for name, months in by_spend}
     if not by_spend:
-        return not_available("payback", heading, "no channel with spend won a customer", shown)
+        return not_available(
+            "payback", heading, f"nobody was won by what was spent on {listed(lost)}", shown
+        )
     marks = []
     for channel, months in by_spend:
         brought = months[-1].margin / months[0].customers
@@ -363,6 +370,8 @@ def _payback(snapshot: Snapshot) -> Chart:
         sentence += listed(paid) if paid else "no channel within twelve months"
     if open_ones:
         sentence += f"; not yet after twelve months: {listed(open_ones)}"
+    if lost:
+        sentence += f"; nobody was won by what was spent on {listed(lost)}"
     known = _least_known(by_spend)
     return Chart(
         "payback",
