@@ -41,7 +41,8 @@ spark.sql.adaptive.enabled     false
 spark.sql.codegen.wholeStage   false
 spark.sql.codegen.factoryMode  NO_CODEGEN
 spark.ui.enabled               false
-spark.driver.extraJavaOptions  -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC
+spark.driver.extraJavaOptions  -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m \
+                               -XX:+UseSerialGC
 """
 
 
